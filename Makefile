@@ -1,0 +1,47 @@
+# Every command sets up what it needs in .venv, from requirements.lock.
+#   PYTHON=…       the Python to make .venv with (3.11 or newer; default: the first that fits on the PATH)
+#   BANK_CSV=…     the bank's transactions, for the tests that import real data
+#   ARGS=…         more arguments for the command that is run, as in: make test ARGS="-k seal"
+
+PYTHON   ?=
+ARGS     ?=
+BANK_CSV ?= $(wildcard ../shared/data/czech-bank-1993.csv.gz)
+
+export FOLIO_BANK_CSV = $(BANK_CSV)
+
+SOURCES = $(wildcard ledger projector tests benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk '/^#   / {print substr($$0, 3)} /^$$/ {exit}' Makefile
+
+demo: .venv/made ## a small payment company's day, on an engine of its own (about a minute)
+	@.venv/bin/folio demo $(ARGS)
+
+test: .venv/made ## all tests, with branch coverage
+	@.venv/bin/pytest --cov --cov-report=term $(ARGS)
+
+check: .venv/made ## lint, format, types and the direction of imports
+	@.venv/bin/ruff check --quiet --output-format concise .
+	@.venv/bin/ruff format --quiet --check . || { echo "run: .venv/bin/ruff format"; exit 1; }
+	@.venv/bin/mypy $(SOURCES)
+	@.venv/bin/lint-imports --no-logo
+
+bench: .venv/made ## what each operation costs, beside the bare boto3 call
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+lock: .venv/made ## requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@.venv/bin/uv pip compile pyproject.toml --output-file requirements.lock --quiet \
+	    --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(ARGS)
+
+clean: ## removes .venv and what the tools left
+	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@find ledger projector tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+.venv/made: requirements.lock pyproject.toml .ci/venv.sh
+	@.ci/venv.sh $(PYTHON)
+	@touch $@
