@@ -1,0 +1,145 @@
+"""AWS's errors, sorted by what they say of an attempt: one table, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ProxyConnectionError,
+)
+from botocore.parsers import ResponseParserError
+
+from ledger.errors import InvalidRequest, Misconfigured
+from ledger.items import Item
+
+Kind = Literal["throttled", "conflict", "unsent", "lost"]
+
+THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "LimitExceededException",
+    }
+)
+CONFLICT = frozenset(
+    {"TransactionConflict", "TransactionConflictException", "ReplicatedWriteConflictException"}
+)
+# While the first attempt with a token still runs, nothing is known of it.
+LOST = frozenset({"TransactionInProgressException"})
+INVALID = frozenset(
+    {
+        "ItemCollectionSizeLimitExceeded",
+        "ItemCollectionSizeLimitExceededException",
+        "RequestEntityTooLarge",
+        "ValidationError",
+        "ValidationException",
+    }
+)
+UNSENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
+LOST_REPLY = (HTTPClientError, IncompleteReadError, ResponseParserError)
+ATTEMPT_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+"""All that boto3 raises for one attempt."""
+
+
+class ConditionFailed(Exception):
+    """The condition of a single write did not hold; `item` is what stands there."""
+
+    def __init__(self, item: Item | None) -> None:
+        super().__init__("condition failed")
+        self.item = item
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Whether one item's condition failed in a cancelled transaction, and what stands there."""
+
+    failed: bool
+    item: Item | None
+
+
+class Cancelled(Exception):
+    """A transaction was cancelled on conditions; one reason for each of its items, in order."""
+
+    def __init__(self, reasons: Sequence[Reason]) -> None:
+        super().__init__("transaction cancelled")
+        self.reasons = reasons
+
+
+class Repeat(Exception):
+    """An attempt that may be repeated.
+
+    `kind`: `throttled`, `conflict` and `unsent` wrote nothing; of `lost` nothing is known.
+    """
+
+    def __init__(self, kind: Kind, code: str) -> None:
+        super().__init__(f"{kind}: {code}")
+        self.kind = kind
+
+
+def translate(error: Exception) -> Exception:
+    """What an attempt's error means: a condition that failed, an attempt to repeat, or the end."""
+    if isinstance(error, ClientError):
+        return _answered(error)
+    name = type(error).__name__
+    if isinstance(error, UNSENT):
+        return Repeat("unsent", name)
+    if isinstance(error, LOST_REPLY):
+        return Repeat("lost", name)
+    return Misconfigured(f"{name}: {error}")
+
+
+def _answered(error: ClientError) -> Exception:
+    response: dict[str, Any] = dict(error.response)
+    code = response.get("Error", {}).get("Code", "")
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed(response.get("Item"))
+    if code == "TransactionCanceledException":
+        return _cancelled(response.get("CancellationReasons", ()))
+    if kind := _kind(code, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)):
+        return Repeat(kind, code)
+    return _final(code, response.get("Error", {}).get("Message", ""), error.operation_name)
+
+
+def _kind(code: str, status: int) -> Kind | None:
+    if code in THROTTLED:
+        return "throttled"
+    if code in CONFLICT:
+        return "conflict"
+    return "lost" if code in LOST or status >= 500 else None
+
+
+def _final(code: str, message: str, operation: str) -> Exception:
+    if code in INVALID:
+        return InvalidRequest(f"DynamoDB refused the {operation}: {message}")
+    if code == "ResourceNotFoundException":
+        return Misconfigured(
+            f"{operation}: there is no such table or stream ({message}): deploy the stack, or "
+            "`folio init` on a local engine, and check LEDGER_*_TABLE and the region"
+        )
+    return Misconfigured(f"{operation}: {code}: {message}")
+
+
+def _cancelled(reasons: Sequence[dict[str, Any]]) -> Exception:
+    codes = [reason.get("Code", "None") for reason in reasons]
+    if "ConditionalCheckFailed" in codes:
+        return Cancelled(
+            [Reason(r.get("Code") == "ConditionalCheckFailed", r.get("Item")) for r in reasons]
+        )
+    for code, reason in zip(codes, reasons, strict=True):
+        if code != "None":
+            kind = _kind(code, 0)
+            message = reason.get("Message", "")
+            return Repeat(kind, code) if kind else _final(code, message, "TransactWriteItems")
+    return Repeat("lost", "TransactionCanceledException without reasons")

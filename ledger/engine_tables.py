@@ -1,0 +1,58 @@
+"""Creating the tables on an engine. On AWS the stack does, with backups, alarms and the projector."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from ledger.aws import ATTEMPT_ERRORS, translate
+from ledger.errors import Misconfigured
+from ledger.settings import Settings
+from ledger.tables import EXPIRES_AT, definitions
+
+AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
+def create_tables(client: Any, settings: Settings) -> None:
+    """Create the tables that are not there yet, and wait until they can be used.
+
+    Raises:
+        Misconfigured: the endpoint is AWS, or the engine refused.
+    """
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    if host.endswith(AWS_DOMAINS) and not _mocked():
+        raise Misconfigured(
+            "create_tables is for engines; this endpoint is AWS: deploy the stack, which also "
+            "brings backups, alarms and the projector"
+        )
+    try:
+        for definition in definitions(settings):
+            _create(client, definition)
+        _expire_keys(client, settings)
+    except ATTEMPT_ERRORS as error:
+        raise translate(error) from error
+
+
+def _mocked() -> bool:
+    """Whether moto answers in AWS's name in this process."""
+    moto = sys.modules.get("moto.core.models")
+    return bool(moto and moto.botocore_stubber.enabled)
+
+
+def _create(client: Any, definition: dict[str, Any]) -> None:
+    with suppress(client.exceptions.ResourceInUseException):  # It is there, as was asked for.
+        client.create_table(**definition)
+    waiter = client.get_waiter("table_exists")
+    waiter.wait(TableName=definition["TableName"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def _expire_keys(client: Any, settings: Settings) -> None:
+    table = settings.idempotency_table
+    state = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if state.get("TimeToLiveStatus") in (None, "DISABLED"):
+        client.update_time_to_live(
+            TableName=table,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
+        )

@@ -1,0 +1,37 @@
+"""Transactions: each is one header, read atomically and strongly consistent."""
+
+from __future__ import annotations
+
+import json
+
+from ledger import build, keys
+from ledger.errors import NotFound
+from ledger.items import header_from
+from ledger.model import PostedTransaction
+from ledger.runtime import Runtime
+from ledger.write.outcome import refused
+
+
+def transaction(rt: Runtime, transaction_id: str) -> PostedTransaction:
+    """See `Ledger.transaction`."""
+    item = rt.store.get(rt.settings.events_table, keys.transaction(transaction_id), keys.HEADER)
+    if item is None:
+        raise NotFound(
+            f"there is no transaction {transaction_id}: an entry appended by itself is found by "
+            "ledger.entry",
+            id=transaction_id,
+        )
+    header = header_from(item)
+    if header.refusal:
+        raise refused(header, header.refusal)
+    return build.posted(header, json.loads(header.metadata) if header.metadata else None)
+
+
+def transaction_by_key(rt: Runtime, key: str) -> PostedTransaction:
+    """See `Ledger.transaction_by_key`."""
+    rt.synchronise()
+    item = rt.store.get(rt.settings.idempotency_table, keys.idempotency(key))
+    expires = int(item["expires_at"]["N"]) if item and "expires_at" in item else None
+    if item is None or (expires is not None and expires <= rt.clock.time()):
+        raise NotFound("there is no such idempotency key", idempotency_key=key)
+    return transaction(rt, item["transaction"]["S"])
