@@ -5,7 +5,7 @@
 
 PYTHON   ?=
 ARGS     ?=
-BANK_CSV ?= $(wildcard ../shared/data/czech-bank-1993.csv.gz)
+BANK_CSV ?= $(abspath $(wildcard ../shared/data/czech-bank-1993.csv.gz))
 
 export FOLIO_BANK_CSV = $(BANK_CSV)
 

@@ -17,6 +17,7 @@ find_python() {
     for candidate in python3 python3.13 python3.12 python3.11 python; do
         is_new_enough "$candidate" && echo "$candidate" && return
     done
+    has_uv && uv python find '>=3.11' 2>/dev/null && return
     say "Folio needs Python >= 3.11, and found none on the PATH as python3, python3.13, python3.12, python3.11 or python."
     say "  Debian, Ubuntu:  apt install python3 python3-venv     macOS:  brew install python@3.13"
     say "  or install uv and then:  uv python install 3.13"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import boto3
 import psutil
 import pytest
+from filelock import FileLock
 
 from ledger.embedded import engine as engine_module
 from ledger.embedded import jars as jars_module
@@ -182,6 +183,15 @@ def test_two_that_fetch_at_once_fetch_once(repository: Repository, cache: Path) 
     assert {repository.asked[jar.filename] for jar in jars} == {1}
 
 
+def test_a_fetch_that_waits_too_long_gives_up(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that hangs while it fetches does not hang this one."""
+    monkeypatch.setattr(jars_module, "LOCK_SECONDS", 0)
+    cache.mkdir()
+
+    with FileLock(cache / "fetch.lock"), pytest.raises(Misconfigured, match="another process"):
+        fetch([Jar("org.example:any:jar:1.0", "0" * 64)], cache, NOWHERE)
+
+
 def test_what_cannot_be_fetched_is_named_with_ways_out(repository: Repository, cache: Path) -> None:
     """A missing file names itself, the variable for a mirror, and the image."""
     lost = Jar("org.example:lost:jar:1.0", "0" * 64)
@@ -283,6 +293,7 @@ def test_the_engine_starts_answers_and_is_gone() -> None:
     with Engine() as engine:
         create_table(engine)
         pid, port = engine.pid, engine.port
+        assert engine.start().pid == pid
         assert client(engine).list_tables()["TableNames"] == ["things"]
         assert f"Port:\t{port}" in engine.log()
 
@@ -343,6 +354,15 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(monkeypatch: pytest.MonkeyP
         with Engine() as engine:
             assert engine.port == free
             assert client(engine).list_tables()["TableNames"] == []
+
+
+def test_ports_are_not_tried_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every port is taken meanwhile, it says so after five."""
+    java = fake_java(tmp_path, "echo 'java.net.BindException: Address already in use'; exit 1")
+    monkeypatch.setattr(engine_module, "find_java", lambda: java)
+
+    with pytest.raises(Misconfigured, match="none of 5 ports"):
+        Engine().start()
 
 
 def test_an_engine_that_ends_at_once_shows_its_last_lines(
