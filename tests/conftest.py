@@ -1,0 +1,70 @@
+"""Engines and houses. A test that takes `house` or `engine` runs on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ledger.embedded import local_session
+from ledger.embedded.engine import Engine
+from tests.support.house import House
+from tests.support.moto_limits import CANNOT
+
+NewHouse = Callable[..., House]
+
+
+@dataclass(frozen=True)
+class Where:
+    """An engine that is running: how to reach it."""
+
+    name: str
+    session: boto3.Session
+    endpoint_url: str | None
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[Engine]:
+    """One DynamoDB Local for all tests; each has tables of its own."""
+    with Engine(None) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["dynamodb-local", "moto"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Where]:
+    """Each engine in turn."""
+    if request.param == "moto":
+        with mock_aws():
+            yield Where("moto", local_session(), None)
+    else:
+        local: Engine = request.getfixturevalue("dynamodb_local")
+        yield Where("dynamodb-local", local_session(), local.endpoint_url)
+
+
+@pytest.fixture
+def new_house(engine: Where) -> NewHouse:
+    """Makes houses: `new_house(settling_seconds=0)`; further arguments as in `House`."""
+
+    def make(**arguments: object) -> House:
+        return House(engine.session, engine.endpoint_url, **arguments)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def house(new_house: NewHouse) -> House:
+    """A ledger with fresh tables, on a set clock."""
+    return new_house()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what moto cannot honour: the table with the reasons is `support/moto_limits.py`."""
+    items[:] = [item for item in items if not _moto_cannot(item)]
+
+
+def _moto_cannot(item: pytest.Item) -> bool:
+    on_moto = "moto" in getattr(getattr(item, "callspec", None), "params", {}).values()
+    return on_moto and item.nodeid.split("[")[0].removeprefix("tests/") in CANNOT

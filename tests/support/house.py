@@ -1,0 +1,167 @@
+"""A ledger on tables of its own, whose stream, faults and time the test holds in its hands."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import boto3
+
+from ledger import Ledger, Settings, connect
+from ledger.clock import Clock
+from ledger.ids import unpack
+from ledger.money import Currencies
+from ledger.read.balance import image
+from ledger.runtime import Runtime
+from ledger.store import Request, Store
+from ledger.view import BalanceImage, PageImage, page_image, pages_between
+from projector import shards
+from projector.batch import BatchResult, process
+from projector.poller import stream_arn
+from projector.record import Record
+from projector.shards import Shard
+from tests.support.faults import FaultyClient
+from tests.support.model import Books, note
+
+NUMBERS = itertools.count(1)
+START = 1_790_000_000.0
+"""The set clock's time at the beginning: in September 2026."""
+
+
+class SetClock(Clock):
+    """A clock that the test sets, whatever the engine's replies say."""
+
+    def __init__(self) -> None:
+        self.now = START
+        super().__init__(lambda: self.now)
+
+    def observe(self, sent: float, received: float, date: str | None) -> None:
+        self.synchronised = True
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class House:
+    """One ledger with fresh tables on an engine.
+
+    `ledger` is the public API over `faults`, a client that fails on order. Nothing projects by
+    itself: `new_records()` reads the stream, `project(records)` applies what it is given, `settle()`
+    does both until nothing is left.
+    """
+
+    def __init__(
+        self,
+        session: boto3.Session,
+        endpoint_url: str | None,
+        *,
+        clock: Clock | None = None,
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        prefix = f"t{next(NUMBERS)}"
+        names = ("events", "balances", "accounts", "idempotency", "quarantine")
+        tables = {f"{name}_table": f"{prefix}-{name}" for name in names}
+        defaults = {"bulk_calls": 1, "backoff_seconds": 0, "region": "eu-west-1"}
+        self.settings = Settings(**tables | defaults | settings)
+        self.session, self.endpoint_url = session, endpoint_url
+        self.clock = clock or SetClock()
+        self.random = random.Random(seed)
+        self.faults = FaultyClient(connect.client("dynamodb", self.settings, session, endpoint_url))
+        self.runtime = self.new_runtime()
+        self.ledger = Ledger(self.runtime)
+        self.ledger.create_tables()
+        self.streams = connect.client("dynamodbstreams", self.settings, session, endpoint_url)
+        self.arn = stream_arn(self.faults, self.settings.events_table)
+        self._shards: dict[str, Shard] = {}
+        self.books = Books()
+
+    def new_runtime(self, **changed: Any) -> Runtime:
+        """Another process on the same tables: it knows no accounts. `changed` alters settings."""
+        settings = self.settings.model_copy(update=changed)
+        store = Store(
+            self.faults,
+            self.clock,
+            attempts=settings.attempts,
+            backoff_seconds=settings.backoff_seconds,
+            sleep=lambda seconds: None,
+            token=lambda: f"{self.random.getrandbits(128):032x}",
+        )
+        return Runtime(
+            settings=settings,
+            region=settings.region or "eu-west-1",
+            currencies=Currencies(settings.currencies),
+            store=store,
+            clock=self.clock,
+            randomness=self.random.randbytes,
+        )
+
+    def new_records(self) -> list[Record]:
+        """What the stream has had since the last call; records that are withheld can come later."""
+        found = list(shards.listed(self.streams, self.arn))
+        self._shards = shards.updated(self._shards, found, {})
+        records: list[Record] = []
+        for shard in self._shards.values():
+            while batch := shards.read(self.streams, self.arn, shard):
+                shard.after = batch[-1].sequence_number
+                records += batch
+        return records
+
+    def project(self, records: Iterable[Record], runtime: Runtime | None = None) -> BatchResult:
+        """One batch through the projector."""
+        return process(runtime or self.runtime, list(records), parallel=1)
+
+    def settle(self) -> BatchResult:
+        """Project all that is new, as Lambda would in batches of 100."""
+        records = self.new_records()
+        results = [
+            self.project(records[start : start + 100]) for start in range(0, len(records), 100)
+        ]
+        assert all(result.failed_from is None for result in results)
+        return results[-1] if results else self.project([])
+
+    def image(self, account: str, currency: str = "EUR") -> BalanceImage:
+        """The balance item."""
+        return image(self.runtime, account, currency)
+
+    def pages(self, account: str, currency: str = "EUR") -> list[PageImage]:
+        """All pages of the account's generation, in order."""
+        seen = self.image(account, currency)
+        first = bytes(17)
+        request = pages_between(self.settings, account, currency, seen.generation, first, None)
+        return [page_image(i) for items in self.runtime.store.pages(request) for i in items]
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """All items of a table (`events`, `balances`, …)."""
+        name = getattr(self.settings, f"{table}_table")
+        request = Request("scan", {"TableName": name, "ConsistentRead": True})
+        return [item for items in self.runtime.store.pages(request) for item in items]
+
+    def posted(self, receipts: Sequence[Any]) -> None:
+        """Note what must be in the ledger."""
+        note(self.books, receipts)
+
+    def assert_view_is_right(self) -> None:
+        """The view holds exactly the entries that the model has, each once, with their sums."""
+        for account, currency in self.books.places():
+            seen, pages = self.image(account, currency), self.pages(account, currency)
+            assert_view(seen, pages, self.books, account, currency)
+
+
+def assert_view(
+    seen: BalanceImage, pages: Sequence[PageImage], books: Books, account: str, currency: str
+) -> None:
+    """The invariants of the view, and its agreement with the model."""
+    below = [page for page in pages if page.through <= seen.through]
+    ids = [id for page in below for id in page.ids] + list(seen.open)
+    assert len(ids) == len(set(ids)), "an id stands twice"
+    assert {unpack(id) for id in ids} == books.ids(account, currency)
+    assert (seen.sums.credits, seen.sums.debits, seen.sums.entries) == books.sums(account, currency)
+    assert all(id > seen.through for id in seen.open)
+    starts = [bytes(17), *(page.through for page in below)]
+    for page, start in zip(below, starts, strict=False):
+        assert page.start == start, "ranges leave a gap"
+        assert all(page.start < id <= page.through for id in page.ids)
