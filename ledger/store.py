@@ -7,8 +7,7 @@ written" (each was throttled, refused or never sent) from "unknown" (a reply was
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
@@ -18,17 +17,8 @@ from ledger.aws import ATTEMPT_ERRORS, Kind, Repeat, translate
 from ledger.clock import Clock
 from ledger.errors import Contended, LedgerError, OutcomeUnknown, Unavailable
 from ledger.items import Item
+from ledger.request import Operation, Request
 
-Operation = Literal[
-    "get_item",
-    "put_item",
-    "update_item",
-    "delete_item",
-    "query",
-    "scan",
-    "batch_get_item",
-    "transact_write_items",
-]
 READS = frozenset({"get_item", "query", "scan", "batch_get_item"})
 BATCH_GET_KEYS = 100
 MAX_BACKOFF_SECONDS = 2.0
@@ -45,14 +35,6 @@ class Client(Protocol):
     def scan(self, **parameters: Any) -> Any: ...
     def batch_get_item(self, **parameters: Any) -> Any: ...
     def transact_write_items(self, **parameters: Any) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, built apart from its sending."""
-
-    operation: Operation
-    parameters: dict[str, Any]
 
 
 class Store:

@@ -13,8 +13,8 @@ from ledger import ids, keys
 from ledger.items import Image
 from ledger.model import Balance, Entry
 from ledger.money import Money
+from ledger.request import Request
 from ledger.settings import Settings
-from ledger.store import Request
 
 SUM_FIELDS = ("credits", "debits", "pending_credits", "pending_debits", "entries")
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from ledger.items import Image, Item
 from ledger.log import logger
+from ledger.request import Request
 from ledger.runtime import Runtime
 from ledger.settings import Settings
-from ledger.store import Request
 from projector.record import Quarantined, Record, from_lambda
 from projector.wire import to_wire
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ledger import ids, keys
 from ledger.items import Item
+from ledger.request import Request
 from ledger.settings import Settings
-from ledger.store import Request
 from ledger.view import SUM_FIELDS, BalanceImage, PageImage, Sums
 
 ADD_SUMS = ", ".join(f"{name} :{name}" for name in SUM_FIELDS)

@@ -11,8 +11,8 @@ from ledger import check, keys
 from ledger.errors import InvalidRequest
 from ledger.model import Page
 from ledger.read import cursor as cursors
+from ledger.request import Request
 from ledger.runtime import Runtime
-from ledger.store import Request
 from ledger.tables import LISTING_INDEX
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from ledger import ids, keys
 from ledger.items import entry_from
 from ledger.model import Entry
+from ledger.request import Request
 from ledger.runtime import Runtime
 from ledger.settings import Settings
-from ledger.store import Request
 
 
 def events(

@@ -11,8 +11,8 @@ from ledger import build, keys
 from ledger.fingerprint import VERSION, instant
 from ledger.items import Item, entry_item, header_item
 from ledger.model import Entry, Header
+from ledger.request import Request
 from ledger.settings import Settings
-from ledger.store import Request
 
 MAX_ITEMS = 100
 """Items of one transaction, AWS's limit. Folio's own limits on texts keep 100 of them below 4 MB:

@@ -66,7 +66,8 @@ class FaultyClient:
 
     def once(self, operation: str, fault: Fault, *, skip: int = 0) -> None:
         """From now on: `fault` at the first call of `operation` after `skip` of them."""
-        self.script(operation, *(["none"] * skip), fault)
+        healthy_first: list[Fault] = ["none"] * skip
+        self.script(operation, *healthy_first, fault)
 
     def script(self, operation: str, *faults: Fault) -> None:
         """From now on: these faults at the next calls of `operation`, in order, then none."""
@@ -79,7 +80,7 @@ class FaultyClient:
 
     def always(self, operation: str, fault: Fault) -> None:
         """From now on: `fault` at every call of `operation`."""
-        self.plan = lambda number, name, parameters: fault if name == operation else "none"
+        self.plan = lambda _number, name, _parameters: fault if name == operation else "none"
 
     def heal(self) -> None:
         """No more faults; the calls so far are forgotten."""

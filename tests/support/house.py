@@ -14,8 +14,9 @@ from ledger.clock import Clock
 from ledger.ids import unpack
 from ledger.money import Currencies
 from ledger.read.balance import image
+from ledger.request import Request
 from ledger.runtime import Runtime
-from ledger.store import Request, Store
+from ledger.store import Store
 from ledger.view import BalanceImage, PageImage, page_image, pages_between
 from projector import shards
 from projector.batch import BatchResult, process
@@ -37,7 +38,8 @@ class SetClock(Clock):
         self.now = START
         super().__init__(lambda: self.now)
 
-    def observe(self, sent: float, received: float, date: str | None) -> None:
+    def observe(self, *reply: object) -> None:  # noqa: ARG002  # the signature of Clock
+        """Only that there was a reply."""
         self.synchronised = True
 
     def advance(self, seconds: float) -> None:
@@ -87,7 +89,7 @@ class House:
             self.clock,
             attempts=settings.attempts,
             backoff_seconds=settings.backoff_seconds,
-            sleep=lambda seconds: None,
+            sleep=lambda _seconds: None,
             token=lambda: f"{self.random.getrandbits(128):032x}",
         )
         return Runtime(
