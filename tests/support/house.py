@@ -12,6 +12,7 @@ import boto3
 from ledger import Ledger, Settings, connect
 from ledger.clock import Clock
 from ledger.ids import unpack
+from ledger.metered import MeteredClient, listing_indexes
 from ledger.money import Currencies
 from ledger.read.balance import image
 from ledger.request import Request
@@ -80,6 +81,12 @@ class House:
         self.arn = stream_arn(self.faults, self.settings.events_table)
         self._shards: dict[str, Shard] = {}
         self.books = Books()
+
+    def meter(self) -> MeteredClient:
+        """From now on, all that is sent is metered by what this returns."""
+        meter = MeteredClient(self.faults._client, listing_indexes(self.settings))
+        self.faults._client = meter
+        return meter
 
     def new_runtime(self, **changed: Any) -> Runtime:
         """Another process on the same tables: it knows no accounts. `changed` alters settings."""
