@@ -82,6 +82,17 @@ class FaultyClient:
         """From now on: `fault` at every call of `operation`."""
         self.plan = lambda _number, name, _parameters: fault if name == operation else "none"
 
+    def before(self, operation: str, action: Callable[[], object]) -> None:
+        """From now on: `action` runs wholly before the next call of `operation` is sent."""
+        left = [action]
+
+        def plan(number: int, name: str, parameters: dict[str, Any]) -> Fault:
+            if name == operation and left:
+                left.pop()()
+            return "none"
+
+        self.plan = plan
+
     def heal(self) -> None:
         """No more faults; the calls so far are forgotten."""
         self.plan = healthy
