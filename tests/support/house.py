@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -97,7 +98,8 @@ class House:
             attempts=settings.attempts,
             backoff_seconds=settings.backoff_seconds,
             sleep=lambda _seconds: None,
-            token=lambda: f"{self.random.getrandbits(128):032x}",
+            # Houses share an engine, which takes a token that it has seen for a request sent again.
+            token=lambda: uuid.uuid4().hex,
         )
         return Runtime(
             settings=settings,
