@@ -20,6 +20,7 @@ MAX_KEY_BYTES = 1024
 MAX_DESCRIPTION_BYTES = 1024
 MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_DEPTH = 8
+MAX_METADATA_INT_BITS = 1024
 MAX_LIMIT = 1000
 
 # Printable ASCII without space, `#` (separates a key's parts) and `~` (ends a key's range).
@@ -38,6 +39,8 @@ def account(name: str) -> str:
 
 
 def _short(value: object) -> str:
+    if type(value) is int and value.bit_length() > 128:
+        return "of too many digits"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
 
@@ -110,11 +113,30 @@ def _json(where: str, value: Any, depth: int) -> None:
     elif isinstance(value, list | tuple):
         for place, inner in enumerate(value):
             _json(f"{where}[{place}]", inner, depth - 1)
-    elif not (value is None or type(value) in (str, int, bool)):
+    else:
+        _scalar(where, value)
+
+
+def _scalar(where: str, value: Any) -> None:
+    if type(value) is int and value.bit_length() > MAX_METADATA_INT_BITS:
+        raise InvalidRequest(
+            f"{where} is an int of more than {MAX_METADATA_INT_BITS} bits: write it as a string"
+        )
+    if not (value is None or type(value) in (str, int, bool)):
         raise InvalidRequest(
             f"{where} is a {type(value).__name__}: expected str, int, bool, None, a list or a "
             "dict; a float has no canonical form, write it as a string"
         )
+
+
+def trace(value: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` unless `value` fits a log line, which is written after the commit."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"trace is a {type(value).__name__}: expected a mapping")
+    try:
+        canonical_json(dict(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest("trace is no JSON, as a log line holds it") from error
 
 
 def money(value: Money, currencies: Currencies) -> Money:
@@ -190,6 +212,8 @@ def _common(value: Transaction) -> None:
         text("description", value.description, MAX_DESCRIPTION_BYTES)
     if value.effective_at is not None:
         time("effective_at", value.effective_at)
+    if value.trace is not None:
+        trace(value.trace)
     if value.id is not None:
         ids.check_id(value.id)
     if value.historical and value.id is None:

@@ -222,14 +222,21 @@ class Ledger:
         wanted = Listing(
             check.account(account),
             currency,
-            check.time("since", since) if since else None,
-            check.time("until", until) if until else None,
+            check.time("since", since) if since is not None else None,
+            check.time("until", until) if until is not None else None,
             newest_first,
         )
         return entries_.entries(self.runtime, wanted, limit, cursor)
 
     def entry(self, account: str, entry_id: str, *, currency: str | None = None) -> Entry:
-        """One entry, by the id that its receipt carries. Raises `NotFound`."""
+        """One entry, by the id that its receipt carries.
+
+        Raises:
+            NotFound: the account has no such entry.
+            InvalidRequest: it has one in each of two currencies: pass `currency`.
+        """
+        if currency is not None:
+            self.runtime.currencies.exponent(currency)
         return entries_.entry(self.runtime, check.account(account), entry_id, currency)
 
     def transaction(self, id: str) -> PostedTransaction:

@@ -176,8 +176,9 @@ def plain_decimal(amount: str | Decimal) -> str:
 def check_amount(amount_minor: int) -> int:
     """Return an entry's amount if it is 1 … 10**27 minor units, else raise `InvalidRequest`."""
     if not 1 <= amount_minor <= MAX_AMOUNT_MINOR:
+        found = amount_minor if amount_minor.bit_length() <= 128 else "over-long"
         raise InvalidRequest(
-            f"amount_minor is {amount_minor}: expected 1 to 10**27 minor units; the direction "
+            f"amount_minor is {found}: expected 1 to 10**27 minor units; the direction "
             "says which way the money goes"
         )
     return amount_minor

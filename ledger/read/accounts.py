@@ -19,7 +19,7 @@ from ledger.tables import LISTING_INDEX
 def accounts(rt: Runtime, prefix: str, limit: int, cursor: str | None) -> Page[str]:
     """See `Ledger.accounts`."""
     check.limit(limit)
-    if prefix:
+    if prefix != "":
         check.account(prefix)
     after = cursors.decode(cursor, ["accounts", prefix], parts=1)[0] if cursor is not None else ""
     found = tuple(islice(names(rt, prefix, after, limit), limit + 1))

@@ -58,6 +58,8 @@ def _fresh(rt: Runtime, account: str, currency: str, seen: BalanceImage) -> Sums
 
 
 def _own(account: str, currency: str, receipt: Receipt) -> list[Entry]:
+    if not isinstance(receipt, Receipt):
+        raise InvalidRequest(f"including is a {type(receipt).__name__}: expected a receipt")
     own = [e for e in receipt.entries if (e.account, e.currency) == (account, currency)]
     if not own:
         raise InvalidRequest(

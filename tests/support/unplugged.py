@@ -48,5 +48,11 @@ def unplugged(**settings: Any) -> Ledger:
 
 def shown(value: object) -> str:
     """What a parameter is called in the names of tests."""
-    text = ascii(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    if isinstance(value, int) and value.bit_length() > 128:
+        sign = "-" if value < 0 else ""
+        return f"{sign}2**{value.bit_length()}"
+    try:
+        text = ascii(value)
+    except ValueError:  # Python writes no int of so many digits.
+        return type(value).__name__
+    return text if len(text) <= 60 else f"{text[:40]}... of {len(text)}"
