@@ -20,8 +20,8 @@ from ledger.write.post import (
     header_of,
     note,
     of_now,
-    post,
     receipt,
+    standing,
 )
 from ledger.write.requests import MAX_ITEMS, Part
 
@@ -45,60 +45,83 @@ def post_many(rt: Runtime, transactions: Sequence[Transaction]) -> list[Outcome]
     for place, transaction in enumerate(transactions):
         with _into(outcomes, place):
             check_request(rt, transaction)
-    _open_accounts(rt, transactions, outcomes)
-    packs = list(_packs(_prepared(rt, transactions, outcomes)))
+    new = _new_accounts(rt, transactions, outcomes)
+    ready = _registered(rt, list(_prepared(rt, transactions, outcomes)), new, outcomes)
+    packs = list(_packs(ready))
     for sent in _all(lambda pack: _send(rt, pack), packs, rt.settings.bulk_calls):
         outcomes.update(sent)
-    for place, transaction in enumerate(transactions):
-        outcome = outcomes[place]
-        if isinstance(outcome, Receipt):
-            note(outcome, transaction)
-    return [outcomes[place] for place in range(len(transactions))]
+    return [_finished(outcomes[place], given) for place, given in enumerate(transactions)]
+
+
+def _finished(outcome: Outcome, transaction: Transaction) -> Outcome:
+    """The outcome, noted in the log, or with the call's own id and key where it has none."""
+    if isinstance(outcome, Receipt):
+        note(outcome, transaction)
+    elif isinstance(transaction, Transaction):
+        outcome.id = outcome.id or transaction.id
+        outcome.idempotency_key = outcome.idempotency_key or transaction.idempotency_key
+    return outcome
 
 
 @contextmanager
-def _into(outcomes: Outcomes, *places: int) -> Iterator[None]:
-    """An error is the outcome of these places, and no error of the whole call."""
+def _into(outcomes: Outcomes, place: int) -> Iterator[None]:
+    """An error is the outcome of this place, and no error of the whole call."""
     try:
         yield
     except LedgerError as error:
-        outcomes.update(dict.fromkeys(places, error))
+        outcomes[place] = error
 
 
 def _open(transactions: Sequence[Transaction], outcomes: Outcomes) -> dict[int, Transaction]:
     return {place: t for place, t in enumerate(transactions) if place not in outcomes}
 
 
-def _names(transactions: Iterable[Transaction]) -> list[str]:
-    return list(dict.fromkeys(leg.account for t in transactions for leg in t.entries))
+def _names(transactions: Iterable[Transaction]) -> set[str]:
+    return {leg.account for transaction in transactions for leg in transaction.entries}
 
 
-def _open_accounts(rt: Runtime, transactions: Sequence[Transaction], outcomes: Outcomes) -> None:
-    """Register the new accounts first: transactions that share one must not wait for each other."""
+def _new_accounts(
+    rt: Runtime, transactions: Sequence[Transaction], outcomes: Outcomes
+) -> list[str]:
+    """The accounts that are new; a transaction that may not open one of its own has its outcome."""
     undecided = _open(transactions, outcomes)
-    with _into(outcomes, *undecided):
-        new = set(accounts.look_up(rt, _names(undecided.values())))
-        for place, transaction in undecided.items():
-            with _into(outcomes, place):
-                for name in new.intersection(_names([transaction])):
-                    accounts.may_open(rt, name)
-        wanted = _names(_open(transactions, outcomes).values())
-        rt.synchronise()
-        accounts.register(rt, [name for name in wanted if name in new])
+    try:
+        new = accounts.look_up(rt, sorted(_names(undecided.values())))
+    except LedgerError as error:
+        outcomes.update({p: _copy(error, t.id, t.idempotency_key) for p, t in undecided.items()})
+        return []
+    for place, transaction in undecided.items():
+        with _into(outcomes, place):
+            for name in _names([transaction]).intersection(new):
+                accounts.may_open(rt, name)
+    return new
 
 
 def _prepared(
     rt: Runtime, transactions: Sequence[Transaction], outcomes: Outcomes
 ) -> Iterator[Packed]:
-    """What goes into packs; a transaction under an id far from now goes by itself."""
+    """What goes into packs; under an id far from now there is what stands, or nothing."""
     for place, transaction in _open(transactions, outcomes).items():
         with _into(outcomes, place):
-            if not of_now(rt, transaction):
-                outcomes[place] = post(rt, transaction)
-                continue
             header = header_of(rt, transaction)
-            parts = requests.post_parts(rt.settings, header, int(rt.clock.time()))
-            yield Packed(place, header, parts)
+            if of_now(rt, transaction):
+                parts = requests.post_parts(rt.settings, header, int(rt.clock.time()))
+                yield Packed(place, header, parts)
+            else:
+                outcomes[place] = standing(rt, header)
+
+
+def _registered(
+    rt: Runtime, prepared: list[Packed], new: Sequence[str], outcomes: Outcomes
+) -> list[Packed]:
+    """`prepared`, its new accounts opened first: two that share one must not wait for each other."""
+    used = {entry.account for packed in prepared for entry in packed.header.entries}
+    try:
+        accounts.register(rt, [name for name in new if name in used])
+    except LedgerError as error:
+        outcomes.update(_for_each(prepared, error))
+        return []
+    return prepared
 
 
 def _packs(prepared: Iterable[Packed]) -> Iterator[list[Packed]]:
@@ -156,16 +179,18 @@ def _decided(rt: Runtime, pack: Sequence[Packed], cancelled: Cancelled) -> Outco
     for packed in pack:
         own = Cancelled([reasons.pop(0) for _ in packed.parts])
         if failed := failed_parts(packed.parts, own):
-            with _into(outcomes, packed.place), carrying(packed.header.id, None):
+            own_key = packed.header.idempotency_key
+            with _into(outcomes, packed.place), carrying(packed.header.id, own_key):
                 outcomes[packed.place] = earlier(rt, packed.header, failed)
     return outcomes
 
 
 def _for_each(pack: Sequence[Packed], error: LedgerError) -> Outcomes:
     """The same error for each, with its own id and key to retry with."""
-    return {
-        packed.place: type(error)(
-            str(error), id=packed.header.id, idempotency_key=packed.header.idempotency_key
-        )
-        for packed in pack
-    }
+    headers = {packed.place: packed.header for packed in pack}
+    return {place: _copy(error, h.id, h.idempotency_key) for place, h in headers.items()}
+
+
+def _copy(error: LedgerError, id: str | None, key: str | None) -> LedgerError:
+    """The same error for one of several, each of which carries its own id and key."""
+    return type(error)(str(error), id=id, idempotency_key=key)
