@@ -7,12 +7,24 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from ledger.aws import ATTEMPT_ERRORS, translate
-from ledger.errors import Misconfigured
+from ledger.aws import ATTEMPT_ERRORS, Repeat, translate
+from ledger.errors import Misconfigured, Unavailable
 from ledger.settings import Settings
 from ledger.tables import EXPIRES_AT, definitions
 
-AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+# What AWS's endpoints end with, in each of its partitions.
+AWS_DOMAINS = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+    ".api.amazonwebservices.eu",
+    ".adc-e.uk",
+    ".aws.scloud",
+    ".ic.gov",
+    ".sgov.gov",
+)
 
 
 def create_tables(client: Any, settings: Settings) -> None:
@@ -20,9 +32,10 @@ def create_tables(client: Any, settings: Settings) -> None:
 
     Raises:
         Misconfigured: the endpoint is AWS, or the engine refused.
+        Unavailable: the engine does not answer.
     """
     host = urlsplit(client.meta.endpoint_url).hostname or ""
-    if host.endswith(AWS_DOMAINS) and not _mocked():
+    if host.rstrip(".").endswith(AWS_DOMAINS) and not _mocked():
         raise Misconfigured(
             "create_tables is for engines; this endpoint is AWS: deploy the stack, which also "
             "brings backups, alarms and the projector"
@@ -32,7 +45,10 @@ def create_tables(client: Any, settings: Settings) -> None:
             _create(client, definition)
         _expire_keys(client, settings)
     except ATTEMPT_ERRORS as error:
-        raise translate(error) from error
+        outcome = translate(error)
+        if isinstance(outcome, Repeat):
+            outcome = Unavailable(f"the engine does not answer ({outcome}): is it running?")
+        raise outcome from error
 
 
 def _mocked() -> bool:
