@@ -1,0 +1,201 @@
+"""One account and currency: the view, read first, against the log, page by page."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ledger import ids, keys
+from ledger.errors import Contended
+from ledger.model import Entry
+from ledger.read import log
+from ledger.read.balance import image
+from ledger.reconcile.compare import Amounts, Comparison, Seen, differing, seen
+from ledger.reconcile.report import Finding
+from ledger.request import Request
+from ledger.runtime import Runtime
+from ledger.view import BalanceImage, PageImage, page_image, pages_between
+
+PAGES_AT_ONCE = 100
+MAX_READS = 4
+
+
+@dataclass(slots=True)
+class Checked:
+    """What one account and currency came to."""
+
+    findings: list[Finding] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    omitted: int = 0
+    entries: int = 0
+    in_flight: int = 0
+
+
+def currencies(rt: Runtime, account: str) -> list[str]:
+    """The currencies that the log or the view have of an account."""
+    found = set(log.currencies(rt, account))
+    for items in rt.store.pages(_balances(rt, account)):
+        found |= {item["SK"]["S"].removeprefix(keys.BALANCE) for item in items}
+    return sorted(found)
+
+
+def _balances(rt: Runtime, account: str) -> Request:
+    return Request(
+        "query",
+        {
+            "TableName": rt.settings.balances_table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "PK = :account AND begins_with(SK, :balance)",
+            "ExpressionAttributeValues": {
+                ":account": {"S": keys.account(account)},
+                ":balance": {"S": keys.BALANCE},
+            },
+            "ProjectionExpression": "SK",
+        },
+    )
+
+
+def check(
+    rt: Runtime,
+    account: str,
+    currency: str,
+    cut_ms: int,
+    observe: Callable[[Entry], None] | None = None,
+) -> Checked:
+    """Compare one account and currency; `observe` is given each sound entry of the log, once.
+
+    Ids of `cut_ms` (milliseconds since 1970) and later may be in flight. If late events change the
+    pages meanwhile it is read once more, and the first image counts.
+
+    Raises:
+        Contended: it kept changing.
+    """
+    before = image(rt, account, currency)
+    for _ in range(MAX_READS):
+        checked = _pass(rt, account, currency, cut_ms, before, observe)
+        after = image(rt, account, currency)
+        if (after.lates, after.generation) == (before.lates, before.generation):
+            return checked
+        # Entries never change, so those that the first pass saw are not shown to it again.
+        before, observe = after, None
+    raise Contended(f"late events kept changing the view of {account} in {currency}")
+
+
+def _pass(
+    rt: Runtime,
+    account: str,
+    currency: str,
+    cut_ms: int,
+    view: BalanceImage,
+    observe: Callable[[Entry], None] | None,
+) -> Checked:
+    checked, total = Checked(), Amounts()
+    end = ids.FIRST
+    for pages in _pages(rt, account, currency, view):
+        checked.findings += broken(account, currency, pages, end)
+        start, end = end, pages[-1].through
+        ranges = [_of_page(account, currency, page, cut_ms) for page in pages]
+        _compare(rt, ranges, [page.through for page in pages], start, end, checked, observe)
+        _finish(ranges, total, checked)
+    if end != view.through:
+        checked.findings.append(_broken(account, currency, "the newest page is not at `through`"))
+    rest = Comparison(account, currency, "", view.open, cut_ms)
+    _compare(rt, [rest], [], view.through, None, checked, observe)
+    _finish([rest], total, checked)
+    checked.findings += _of_balance(account, currency, view, total, checked.findings)
+    return checked
+
+
+def _of_page(account: str, currency: str, page: PageImage, cut_ms: int) -> Comparison:
+    name = keys.page(currency, page.generation, ids.unpack(page.through))
+    return Comparison(account, currency, name, page.ids, cut_ms, found=page.sums)
+
+
+def _pages(
+    rt: Runtime, account: str, currency: str, view: BalanceImage
+) -> Iterator[list[PageImage]]:
+    """The pages at or below `through`, up to a hundred at a time."""
+    if view.through == ids.FIRST:
+        return
+    request = pages_between(
+        rt.settings, account, currency, view.generation, ids.FIRST, view.through, PAGES_AT_ONCE
+    )
+    for items in rt.store.pages(request):
+        if items:
+            yield [page_image(item) for item in items]
+
+
+def _compare(
+    rt: Runtime,
+    ranges: Sequence[Comparison],
+    ends: Sequence[bytes],
+    start: bytes,
+    end: bytes | None,
+    checked: Checked,
+    observe: Callable[[Entry], None] | None,
+) -> None:
+    """Give each item of the log in (`start`, `end`] to the range that it lies in."""
+    first = ranges[0]
+    for item in _items(rt, first.account, first.currency, start, end):
+        if not item.id:
+            checked.findings.append(_foreign(first.account, first.currency, item.why))
+            continue
+        ranges[bisect_left(ends, item.id)].see(item)
+        checked.entries += 1
+        if item.unreadable:
+            checked.unread.append(f"entry {ids.unpack(item.id)} of {first.account}: {item.why}")
+        if item.entry is not None and observe is not None:
+            observe(item.entry)
+
+
+def _items(
+    rt: Runtime, account: str, currency: str, start: bytes, end: bytes | None
+) -> Iterator[Seen]:
+    above, below = ids.unpack(start), ids.unpack(end) if end else keys.END
+    for items in rt.store.pages(
+        log.events(rt.settings, account, currency, above=above, below=below)
+    ):
+        yield from (one for one in map(seen, items) if not one.id or one.id > start)
+
+
+def _foreign(account: str, currency: str, why: str) -> Finding:
+    message = f"an item of the log is nobody's: {why}"
+    return Finding(kind="leg injected", message=message, account=account, currency=currency)
+
+
+def _finish(ranges: Sequence[Comparison], total: Amounts, checked: Checked) -> None:
+    for one in ranges:
+        checked.findings += one.finish()
+        checked.in_flight += one.in_flight
+        checked.omitted += one.omitted
+        for name, amount in one.sums.items():
+            total[name] = total.get(name, 0) + amount
+
+
+def _of_balance(
+    account: str, currency: str, view: BalanceImage, total: Amounts, findings: Sequence[Finding]
+) -> list[Finding]:
+    """The balance's own sums, unless what is wrong with them has been named already."""
+    if any(f.kind in ("altered", "phantom", "broken view") for f in findings):
+        return []
+    return differing("balance sums", account, currency, "", total, view.sums)
+
+
+def broken(account: str, currency: str, pages: Sequence[PageImage], end: bytes) -> list[Finding]:
+    """Pages whose ranges leave a gap after `end`, or whose ids lie outside their range."""
+    found = []
+    for page in pages:
+        if page.start != end:
+            found.append(_broken(account, currency, "pages leave a gap", page))
+        if any(not page.start < id <= page.through for id in page.ids):
+            found.append(_broken(account, currency, "an id lies outside its page's range", page))
+        end = page.through
+    return found
+
+
+def _broken(account: str, currency: str, message: str, page: PageImage | None = None) -> Finding:
+    name = keys.page(currency, page.generation, ids.unpack(page.through)) if page else ""
+    return Finding(
+        kind="broken view", message=message, account=account, currency=currency, page=name
+    )

@@ -1,0 +1,189 @@
+"""A reconciliation: every account's view against the log, then the log against itself.
+
+Read-only, strongly consistent, in constant memory: accounts one at a time, the log's headers and
+entries as digests in buckets, of which only those that differ are read again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ledger import check, ids, keys
+from ledger.errors import NotFound
+from ledger.log import logger
+from ledger.model import Entry
+from ledger.reconcile import account
+from ledger.reconcile.candidates import Candidates, Confirmed, confirm, reading
+from ledger.reconcile.legs import NamedLegs, WholeLog
+from ledger.reconcile.report import MAX_FINDINGS, Report, Totals, Verdict
+from ledger.reconcile.scans import registered, unregistered
+from ledger.runtime import Runtime
+
+Progress = Callable[[int, int | None], None]
+"""Told how many accounts are done, of how many where that is known."""
+
+log = logger("ledger.reconcile")
+
+
+def reconcile(
+    rt: Runtime,
+    accounts: Iterable[str] | None = None,
+    *,
+    grace_seconds: float | None = None,
+    progress: Progress | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Report:
+    """Replay the log and verify the views: of the whole ledger, or of the accounts named.
+
+    `grace_seconds` (the settings' when None): younger entries may be in flight, and what looks
+    wrong is looked at once more after it; a clean ledger is not waited for.
+
+    Raises:
+        InvalidRequest: an account's name is malformed.
+        NotFound: an account that was named does not exist.
+        Misconfigured: no such tables, or no permission to read them at all.
+    """
+    names = None if accounts is None else [check.account(name) for name in dict.fromkeys(accounts)]
+    grace = rt.settings.grace_seconds if grace_seconds is None else grace_seconds
+    _reachable(rt)
+    now_ms = rt.clock.time_ms()
+    run = _Run(rt, now_ms, now_ms - int(grace * 1000), progress)
+    if names is None:
+        run.whole()
+    else:
+        run.named(names)
+    confirmed = confirm(rt, run.candidates, run.cut_ms, grace, sleep)
+    report = run.report(confirmed)
+    log.info(
+        "reconciled",
+        verdict=report.verdict,
+        findings=len(report.findings) + report.omitted,
+        unread=len(report.unread),
+        accounts=report.accounts,
+        entries=report.entries,
+        in_flight=report.in_flight,
+        digest=report.digest,
+    )
+    return report
+
+
+def _reachable(rt: Runtime) -> None:
+    """Fail at once where nothing can be read at all: that is no incomplete run."""
+    settings = rt.settings
+    for table in (settings.events_table, settings.balances_table, settings.accounts_table):
+        rt.store.get(table, "PROBE", "PROBE", consistent=False)
+    rt.store.get(settings.idempotency_table, "PROBE", consistent=False)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run and what it has counted."""
+
+    rt: Runtime
+    start_ms: int
+    cut_ms: int
+    progress: Progress | None
+    candidates: Candidates = field(default_factory=Candidates)
+    unread: list[str] = field(default_factory=list)
+    totals: dict[str, Totals] = field(default_factory=dict)
+    accounts: int = 0
+    entries: int = 0
+    singles: int = 0
+    transactions: int = 0
+    in_flight: int = 0
+    digest: str = ""
+
+    def whole(self) -> None:
+        """Every account that has a record or a balance, then the log as a whole."""
+        whole = WholeLog(self.rt, self.cut_ms, self.candidates, self.unread)
+        with reading("the accounts", self.unread):
+            for name in registered(self.rt):
+                self._account(name, whole.queried)
+        with reading("the balances", self.unread):
+            for name in unregistered(self.rt):
+                self.candidates.account(name)
+                self._account(name, whole.queried)
+        with reading("the log", self.unread):
+            whole.compare()
+            for name in whole.unlisted:
+                self.candidates.account(name)
+                self._account(name, None)
+        with reading("the idempotency keys", self.unread):
+            whole.compare_keys()
+        self.transactions, self.digest = whole.transactions, whole.hexdigest()
+
+    def named(self, names: Sequence[str]) -> None:
+        """The accounts named, and the headers of their entries."""
+        legs = NamedLegs(self.rt, self.candidates)
+        for name in names:
+            if not self._account(name, legs.see):
+                raise NotFound(f"account {name} has no record, no entries and no balance")
+        with reading("the headers", self.unread):
+            legs.flush()
+        self.transactions, self.digest = legs.transactions, legs.hexdigest()
+
+    def _account(self, name: str, observe: Callable[[Entry], None] | None) -> bool:
+        """Compare one account. False if there is no trace of it."""
+        found: list[str] = []
+        with reading(f"account {name}", self.unread):
+            found = account.currencies(self.rt, name)
+        for currency in found:
+            with reading(f"account {name} in {currency}", self.unread):
+                self._balance(name, currency, observe)
+        self.accounts += 1
+        if self.progress is not None:
+            self.progress(self.accounts, None)
+        return bool(found or self.unread) or self._has_record(name)
+
+    def _has_record(self, name: str) -> bool:
+        place = (keys.account(name), keys.RECORD)
+        return self.rt.store.get(self.rt.settings.accounts_table, *place) is not None
+
+    def _balance(self, name: str, currency: str, observe: Callable[[Entry], None] | None) -> None:
+        def seen(entry: Entry) -> None:
+            self._count(entry)
+            if observe is not None:
+                observe(entry)
+
+        checked = account.check(self.rt, name, currency, self.cut_ms, seen)
+        self.unread += checked.unread
+        self.entries += checked.entries
+        self.in_flight += checked.in_flight
+        if checked.findings:
+            self.candidates.balance(name, currency)
+
+    def _count(self, entry: Entry) -> None:
+        if ids.time_ms(entry.transaction_id) >= self.start_ms:
+            return  # Its other side may lie in an account that was read before.
+        total = self.totals.get(entry.currency, Totals())
+        name = ("single_" if entry.single else "") + f"{entry.direction}s"
+        self.totals[entry.currency] = replace(
+            total, **{name: getattr(total, name) + entry.amount_minor}
+        )
+        self.singles += entry.single
+
+    def report(self, confirmed: Confirmed) -> Report:
+        """The verdict: never clean where something was not read."""
+        unread = tuple(dict.fromkeys([*self.unread, *confirmed.unread]))
+        beyond = max(0, len(confirmed.findings) - MAX_FINDINGS)
+        omitted = beyond + confirmed.omitted + self.candidates.omitted
+        verdict: Verdict = "clean"
+        if confirmed.findings or omitted:
+            verdict = "drift"
+        if unread:
+            verdict = "incomplete"
+        return Report(
+            verdict=verdict,
+            findings=tuple(confirmed.findings[:MAX_FINDINGS]),
+            omitted=omitted,
+            unread=unread,
+            accounts=self.accounts,
+            entries=self.entries,
+            transactions=self.transactions,
+            singles=self.singles,
+            in_flight=self.in_flight,
+            totals=dict(sorted(self.totals.items())),
+            digest=self.digest,
+        )
