@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from ledger.embedded import local_session
@@ -15,6 +16,17 @@ from tests.support.house import House
 from tests.support.moto_limits import CANNOT
 
 NewHouse = Callable[..., House]
+
+# The same examples at every run. `--hypothesis-profile=explore` looks further, and prints how to
+# come back to what it finds.
+UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile(
+    "folio", derandomize=True, deadline=None, suppress_health_check=UNCHECKED, max_examples=30
+)
+settings.register_profile(
+    "explore", settings.get_profile("folio"), derandomize=False, print_blob=True, max_examples=500
+)
+settings.load_profile("folio")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
@@ -92,6 +93,15 @@ class FaultyClient:
             return "none"
 
         self.plan = plan
+
+    @contextmanager
+    def calm(self) -> Iterator[None]:
+        """No faults for a while, and no calls noted: the test looks at what stands there."""
+        plan, noted = self.plan, len(self.calls)
+        self.plan = healthy
+        yield
+        self.plan = plan
+        del self.calls[noted:]
 
     def heal(self) -> None:
         """No more faults; the calls so far are forgotten."""

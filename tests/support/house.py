@@ -12,14 +12,14 @@ import boto3
 
 from ledger import Ledger, Settings, connect
 from ledger.clock import Clock
-from ledger.ids import unpack
+from ledger.ids import FIRST, unpack
 from ledger.metered import MeteredClient, listing_indexes
 from ledger.money import Currencies
 from ledger.read.balance import image
 from ledger.request import Request
 from ledger.runtime import Runtime
 from ledger.store import Store
-from ledger.view import BalanceImage, PageImage, page_image, pages_between
+from ledger.view import BalanceImage, PageImage, Sums, page_image, pages_between
 from projector import shards
 from projector.batch import BatchResult, process
 from projector.poller import stream_arn
@@ -110,6 +110,11 @@ class House:
             randomness=self.random.randbytes,
         )
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass on the set clock."""
+        assert isinstance(self.clock, SetClock)
+        self.clock.advance(seconds)
+
     def new_records(self) -> list[Record]:
         """What the stream has had since the last call; records that are withheld can come later."""
         found = list(shards.listed(self.streams, self.arn))
@@ -141,8 +146,7 @@ class House:
     def pages(self, account: str, currency: str = "EUR") -> list[PageImage]:
         """All pages of the account's generation, in order."""
         seen = self.image(account, currency)
-        first = bytes(17)
-        request = pages_between(self.settings, account, currency, seen.generation, first, None)
+        request = pages_between(self.settings, account, currency, seen.generation, FIRST, None)
         return [page_image(i) for items in self.runtime.store.pages(request) for i in items]
 
     def items(self, table: str) -> list[dict[str, Any]]:
@@ -155,24 +159,44 @@ class House:
         """Note what must be in the ledger."""
         note(self.books, receipts)
 
-    def assert_view_is_right(self) -> None:
-        """The view holds exactly the entries that the model has, each once, with their sums."""
+    def assert_view_is_sound(self) -> None:
+        """At any moment: the view is a set of entries of the model, each once, with their sums."""
         for account, currency in self.books.places():
             seen, pages = self.image(account, currency), self.pages(account, currency)
-            assert_view(seen, pages, self.books, account, currency)
+            assert_sound(seen, pages, self.books, account, currency)
+
+    def assert_view_is_right(self) -> None:
+        """The view is sound, and holds all entries that the model has."""
+        self.assert_view_is_sound()
+        for account, currency in self.books.places():
+            seen, pages = self.image(account, currency), self.pages(account, currency)
+            assert view_ids(seen, pages) == self.books.ids(account, currency)
 
 
-def assert_view(
+def view_ids(seen: BalanceImage, pages: Sequence[PageImage]) -> set[str]:
+    """The ids that a view holds, in `open` and in pages."""
+    return {unpack(id) for ids in (seen.open, *(page.ids for page in pages)) for id in ids}
+
+
+def assert_sound(
     seen: BalanceImage, pages: Sequence[PageImage], books: Books, account: str, currency: str
 ) -> None:
-    """The invariants of the view, and its agreement with the model."""
-    below = [page for page in pages if page.through <= seen.through]
-    ids = [id for page in below for id in page.ids] + list(seen.open)
-    assert len(ids) == len(set(ids)), "an id stands twice"
-    assert {unpack(id) for id in ids} == books.ids(account, currency)
-    assert (seen.sums.credits, seen.sums.debits, seen.sums.entries) == books.sums(account, currency)
-    assert all(id > seen.through for id in seen.open)
-    starts = [bytes(17), *(page.through for page in below)]
-    for page, start in zip(below, starts, strict=False):
+    """The invariants of the view."""
+    held = view_ids(seen, pages)
+    assert len(held) == len(seen.open) + sum(len(page.ids) for page in pages), "an id stands twice"
+    assert held <= books.ids(account, currency), "an id that was never written"
+    assert figures(seen.sums) == books.sums(account, currency, held), "sums of the balance"
+    assert all(id > seen.through for id in seen.open), "an open id at or below `through`"
+    starts = [FIRST, *(page.through for page in pages)]
+    assert starts[-1] == seen.through, "`through` is not the last page's"
+    for page, start in zip(pages, starts, strict=False):
         assert page.start == start, "ranges leave a gap"
-        assert all(page.start < id <= page.through for id in page.ids)
+        assert all(page.start < id <= page.through for id in page.ids), "an id outside its range"
+        if not any(page.suspects for page in pages):
+            among = {unpack(id) for id in page.ids}
+            assert figures(page.sums) == books.sums(account, currency, among), "sums of a page"
+
+
+def figures(sums: Sums) -> tuple[int, int, int]:
+    """Credits, debits and the number of entries."""
+    return sums.credits, sums.debits, sums.entries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 Place = tuple[str, str]
@@ -27,9 +27,15 @@ class Books:
         """The entries of one account and currency."""
         return {i for a, c, i in self.entries if (a, c) == (account, currency)}
 
-    def sums(self, account: str, currency: str) -> tuple[int, int, int]:
-        """Credits, debits and the number of entries."""
-        amounts = [v for (a, c, _), v in self.entries.items() if (a, c) == (account, currency)]
+    def sums(
+        self, account: str, currency: str, among: Collection[str] | None = None
+    ) -> tuple[int, int, int]:
+        """Credits, debits and the number of entries; only of those `among` the ids, if given."""
+        amounts = [
+            value
+            for (a, c, id), value in self.entries.items()
+            if (a, c) == (account, currency) and (among is None or id in among)
+        ]
         credits_ = sum(v for v in amounts if v > 0)
         return credits_, -sum(v for v in amounts if v < 0), len(amounts)
 
