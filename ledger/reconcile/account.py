@@ -100,6 +100,9 @@ def _pass(
         _finish(ranges, total, checked)
     if end != view.through:
         checked.findings.append(_broken(account, currency, "the newest page is not at `through`"))
+        lost = Comparison(account, currency, "", frozenset(), cut_ms)
+        _compare(rt, [lost], [], end, view.through, checked, observe)
+        _finish([lost], total, checked)
     rest = Comparison(account, currency, "", view.open, cut_ms)
     _compare(rt, [rest], [], view.through, None, checked, observe)
     _finish([rest], total, checked)

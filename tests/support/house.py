@@ -72,7 +72,7 @@ class House:
         defaults = {"bulk_calls": 1, "backoff_seconds": 0, "region": "eu-west-1"}
         self.settings = Settings(**tables | defaults | settings)
         self.session, self.endpoint_url = session, endpoint_url
-        self.clock = clock or SetClock()
+        self.clock: Any = clock or SetClock()  # a SetClock, unless the test brings its own
         self.random = random.Random(seed)
         self.faults = FaultyClient(connect.client("dynamodb", self.settings, session, endpoint_url))
         self.runtime = self.new_runtime()
