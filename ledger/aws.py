@@ -14,6 +14,7 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
     ProxyConnectionError,
+    SSLError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -48,7 +49,8 @@ INVALID = frozenset(
     }
 )
 UNSENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
-LOST_REPLY = (HTTPClientError, IncompleteReadError, ResponseParserError)
+# A connection's encryption may fail while the reply is read, too.
+LOST_REPLY = (HTTPClientError, IncompleteReadError, ResponseParserError, SSLError)
 ATTEMPT_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """All that boto3 raises for one attempt."""
 
@@ -92,12 +94,12 @@ def translate(error: Exception) -> Exception:
     """What an attempt's error means: a condition that failed, an attempt to repeat, or the end."""
     if isinstance(error, ClientError):
         return _answered(error)
-    name = type(error).__name__
+    what = f"{type(error).__name__}: {error}"
     if isinstance(error, UNSENT):
-        return Repeat("unsent", name)
+        return Repeat("unsent", what)
     if isinstance(error, LOST_REPLY):
-        return Repeat("lost", name)
-    return Misconfigured(f"{name}: {error}")
+        return Repeat("lost", what)
+    return Misconfigured(what)
 
 
 def _answered(error: ClientError) -> Exception:
