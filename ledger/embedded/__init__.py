@@ -60,16 +60,28 @@ class EmbeddedLedger(Ledger):
         endpoint = self.engine.endpoint_url
         super().__init__(connect.runtime(settings, session, endpoint))
         self.create_tables()
-        streams = connect.client("dynamodbstreams", settings, session, endpoint)
-        self.poller = Poller(
-            connect.runtime(settings, session, endpoint),
-            streams,
-            stream_arn(self.runtime.store.client, settings.events_table),
-            checkpoint=Checkpoint(folder / "projector.json" if folder else None),
-        )
+        self._streams = connect.client("dynamodbstreams", settings, session, endpoint)
+        self.projector = connect.runtime(settings, session, endpoint)
+        self._start_projector(Checkpoint(folder / "projector.json" if folder else None))
+
+    def _start_projector(self, checkpoint: Checkpoint) -> None:
+        table = self.runtime.settings.events_table
+        arn = stream_arn(self.runtime.store.client, table)
+        self.poller = Poller(self.projector, self._streams, arn, checkpoint=checkpoint)
+        self._stop = Event()
         thread = Thread(target=self.poller.run, args=(self._stop,), name="projector", daemon=True)
         thread.start()
         self._poller_thread = thread
+
+    def restart_projector(self) -> None:
+        """Stop the projector and start another, which knows nothing and reads everything again."""
+        self._stop_projector()
+        self._start_projector(Checkpoint(None))
+
+    def _stop_projector(self) -> None:
+        self._stop.set()
+        if self._poller_thread is not None:
+            self._poller_thread.join()
 
     def settle(self, timeout_seconds: float = SETTLE_SECONDS) -> None:
         """Wait until the projector has applied all that was written before.
@@ -88,9 +100,7 @@ class EmbeddedLedger(Ledger):
 
     def close(self) -> None:
         """Stop the projector and the engine. What was kept under a path stays there."""
-        self._stop.set()
-        if self._poller_thread is not None:
-            self._poller_thread.join()
+        self._stop_projector()
         self.engine.stop()
 
     def __enter__(self) -> Self:
