@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from ledger import fingerprint
 from ledger.fingerprint import canonical_json
@@ -28,11 +29,15 @@ def header(transaction: Transaction, *, id: str, origin: str, key_expires: bool 
         origin=origin,
         metadata=canonical_json(metadata) if metadata else None,
         description=transaction.description,
-        effective_at=transaction.effective_at,
+        effective_at=_utc(transaction.effective_at),
         idempotency_key=transaction.idempotency_key,
         key_expires=key_expires,
     )
     return replace(bare, fingerprint=fingerprint.of_request(bare))
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return None if at is None else at.astimezone(UTC)
 
 
 def _header_entry(leg: Leg) -> HeaderEntry:
@@ -96,7 +101,7 @@ def single(transaction: Transaction, *, id: str, origin: str) -> Entry:
             direction=leg.direction,
             amount_minor=leg.money.amount_minor,
             origin=origin,
-            effective_at=transaction.effective_at,
+            effective_at=_utc(transaction.effective_at),
             description=transaction.description,
             single=True,
         )
