@@ -15,7 +15,17 @@ import typer
 
 from ledger import connect
 from ledger.cli import demo as demo_
-from ledger.cli.context import ERROR, INCOMPLETE, REJECTED, Options, fail, opened, printable, tell
+from ledger.cli.context import (
+    ERROR,
+    INCOMPLETE,
+    REJECTED,
+    Options,
+    caught_up,
+    fail,
+    opened,
+    printable,
+    tell,
+)
 from ledger.errors import InvalidRequest, LedgerError
 from ledger.importer import Summary, file_mapping, import_file
 from ledger.ledger import Ledger
@@ -260,6 +270,7 @@ def reconcile_(
 ) -> None:
     """Replay the log and verify the views. Example: folio reconcile; folio reconcile user:42."""
     with opened(context) as ledger:
+        caught_up(ledger)
         report = reconcile(ledger.runtime, names, grace_seconds=grace)
         _report(context, report)
     raise typer.Exit(report.exit_code)
@@ -294,6 +305,7 @@ def repair(
 ) -> None:
     """Apply what the view misses, from the log. Example: folio repair --yes."""
     with opened(context) as ledger:
+        caught_up(ledger)
         report = reconcile(ledger.runtime, grace_seconds=grace)
         plan = repairs.plan(report)
         if not context.obj.as_json:
