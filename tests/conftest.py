@@ -45,15 +45,21 @@ def dynamodb_local() -> Iterator[Engine]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One session for all tests: each new one reads botocore's descriptions of the services again."""
+    return local_session()
+
+
 @pytest.fixture(params=["dynamodb-local", "moto"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Where]:
+def engine(request: pytest.FixtureRequest, session: boto3.Session) -> Iterator[Where]:
     """Each engine in turn."""
     if request.param == "moto":
         with mock_aws():
-            yield Where("moto", local_session(), None)
+            yield Where("moto", session, None)
     else:
         local: Engine = request.getfixturevalue("dynamodb_local")
-        yield Where("dynamodb-local", local_session(), local.endpoint_url)
+        yield Where("dynamodb-local", session, local.endpoint_url)
 
 
 @pytest.fixture
