@@ -41,7 +41,7 @@ def test_a_real_banks_year(tmp_path: Path) -> None:
     with EmbeddedLedger(settings=Settings(bulk_calls=2)) as ledger:
         first = import_file(ledger, path, file_mapping(MAPPING), rejects=rejects)
         assert (first.rows, first.imported, first.rejected) == (rows, rows, 0)
-        ledger.settle(timeout_seconds=300)
+        ledger.settle(timeout_seconds=1200)
 
         found = {
             account: ledger.balance(account, "CZK", consistency="view").posted.amount_minor
