@@ -6,11 +6,13 @@ PAGE#<currency>#<generation>#<id>  ids of a sealed range (from, id], and the sum
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ledger import ids, keys
-from ledger.items import Image
+from ledger.items import BadItem, Image
 from ledger.model import Balance, Entry
 from ledger.money import Money
 from ledger.request import Request
@@ -70,28 +72,42 @@ EMPTY = BalanceImage(Sums(), frozenset(), ids.FIRST, 0, "")
 
 
 def balance_image(item: Image | None) -> BalanceImage:
-    """A balance item; none stands for an account without applied entries."""
+    """A balance item; none stands for an account without applied entries. Raises `BadItem`."""
     if item is None:
         return EMPTY
-    return BalanceImage(
-        sums=sums_of(item),
-        open=_ids(item, "open"),
-        through=bytes(item["through"]["B"]) if "through" in item else ids.FIRST,
-        lates=_number(item, "lates"),
-        generation=item["generation"]["S"] if "generation" in item else "",
-    )
+    with _readable(item):
+        return BalanceImage(
+            sums=sums_of(item),
+            open=_ids(item, "open"),
+            through=bytes(item["through"]["B"]) if "through" in item else ids.FIRST,
+            lates=_number(item, "lates"),
+            generation=item["generation"]["S"] if "generation" in item else "",
+        )
 
 
 def page_image(item: Image) -> PageImage:
-    """A page's item."""
-    return PageImage(
-        start=bytes(item["from"]["B"]),
-        through=ids.pack(keys.page_through(item["SK"]["S"])),
-        ids=_ids(item, "ids"),
-        suspects=_ids(item, "suspect"),
-        sums=sums_of(item),
-        generation=item["SK"]["S"].split("#", 3)[2],
-    )
+    """A page's item. Raises `BadItem`."""
+    with _readable(item):
+        return PageImage(
+            start=bytes(item["from"]["B"]),
+            through=ids.pack(keys.page_through(item["SK"]["S"])),
+            ids=_ids(item, "ids"),
+            suspects=_ids(item, "suspect"),
+            sums=sums_of(item),
+            generation=item["SK"]["S"].split("#", 3)[2],
+        )
+
+
+@contextmanager
+def _readable(item: Image) -> Iterator[None]:
+    """Only a hand that is not the projector's leaves a view that cannot be read."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as error:
+        where = " ".join(str(item.get(name, {}).get("S")) for name in ("PK", "SK"))
+        raise BadItem(
+            "bad item", f"the view cannot be read at {where}, rebuild it ({type(error).__name__})"
+        ) from error
 
 
 def sums_of(item: Image) -> Sums:

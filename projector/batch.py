@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.errors import InvalidRequest, LedgerError
+from ledger.items import BadItem
 from ledger.log import logger
 from ledger.runtime import Runtime
 from projector import quarantine
@@ -88,7 +89,7 @@ def _apply(rt: Runtime, fold: Fold) -> _Part:
     entries = {id: one.entry for id, one in fold.entries.items()}
     try:
         return _Part(apply(rt, fold.account, fold.currency, entries))
-    except (InvalidRequest, Unappliable) as error:
+    except (BadItem, InvalidRequest, Unappliable) as error:
         # No repetition helps: the records wait for an operator, the shard does not.
         kept = [_quarantine(rt, Quarantined(record, str(error))) for record in records]
         return _Part(

@@ -74,9 +74,9 @@ def meaning(record: Record) -> Meaning:
 
 def _inserted(record: Record) -> Meaning:
     new = record.new or {}
-    if new.get("PK", {}).get("S", "").startswith(keys.TRANSACTION):
+    if _key(new, "PK").startswith(keys.TRANSACTION):
         return Ignored(record)
-    if not new.get("SK", {}).get("S", "").startswith(keys.EVENT):
+    if not (_key(new, "PK").startswith(keys.ACCOUNT) and _key(new, "SK").startswith(keys.EVENT)):
         return Quarantined(record, "foreign item: neither an entry nor a transaction's")
     try:
         entry = entry_from(new)
@@ -85,6 +85,10 @@ def _inserted(record: Record) -> Meaning:
     if fingerprint.of_entry(entry) != entry.fingerprint:
         return Quarantined(record, "bad item: its fingerprint is not that of its fields")
     return Applicable(record, entry)
+
+
+def _key(item: Item, name: str) -> str:
+    return str(item.get(name, {}).get("S", ""))
 
 
 def from_lambda(raw: Mapping[str, Any]) -> Record:
@@ -111,7 +115,7 @@ def from_stream(raw: Mapping[str, Any]) -> Record:
         keys=dynamodb["Keys"],
         new=dynamodb.get("NewImage"),
         old=dynamodb.get("OldImage"),
-        created_at=dynamodb["ApproximateCreationDateTime"],
+        created_at=dynamodb["ApproximateCreationDateTime"].astimezone(UTC),
     )
 
 
