@@ -6,10 +6,13 @@ It spares work and nothing rests on it: what is read again has no effect.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.log import logger
+
+SEQUENCE_NUMBER = re.compile(r"[0-9]{21,40}")
 
 log = logger("projector.poller")
 
@@ -28,7 +31,7 @@ class Checkpoint:
         try:
             content = json.loads(self._path.read_text("utf-8"))
             saved = content["after"] if content["stream"] == stream_arn else {}
-            self._saved = {str(shard): str(after) for shard, after in saved.items()}
+            self._saved = {str(shard): _sequence_number(after) for shard, after in saved.items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("checkpoint unreadable, reading from the horizon", error=str(error))
             self._saved = {}
@@ -42,3 +45,9 @@ class Checkpoint:
         beside = self._path.with_suffix(".new")
         beside.write_text(json.dumps({"stream": stream_arn, "after": self._saved}), "utf-8")
         beside.replace(self._path)
+
+
+def _sequence_number(saved: object) -> str:
+    if not isinstance(saved, str) or not SEQUENCE_NUMBER.fullmatch(saved):
+        raise ValueError("a sequence number is 21 to 40 digits")
+    return saved

@@ -90,11 +90,16 @@ class Poller:
             count, ok = self._advance(shard)
             read += count
             failed |= not ok
-        if not read:
+        if not read and self._at_the_end():
             self.idle_passes += 1
         after = {s.id: s.after for s in self._shards.values() if s.after}
         self._checkpoint.save(self._arn, after)
         return read, failed
+
+    def _at_the_end(self) -> bool:
+        """Whether no shard has to be looked for, waits for its parent or was set back."""
+        listed = self._listed_at > float("-inf")
+        return listed and all(shard.finished or shard.iterator for shard in self._shards.values())
 
     def _list_shards(self) -> None:
         now = self._runtime.clock.process_time()
