@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-CANNOT: dict[str, str] = {}
+CANNOT: dict[str, str] = {
+    "test_batch.py::test_22_what_no_repetition_helps_is_quarantined_and_the_shard_goes_on": (
+        "it adds up to numbers of more than 38 digits"
+    ),
+    "test_batch.py::test_folds_go_side_by_side": "it loses updates and raises under threads",
+}
