@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger import Leg, Money, credit, debit, ids
+from ledger import Leg, Money, Receipt, credit, debit, ids
 from ledger.write import requests
 from tests.support.house import START, House
 
@@ -42,3 +42,14 @@ def unconditional(monkeypatch: pytest.MonkeyPatch) -> None:
 def operations(house: House) -> list[str]:
     """What was asked of DynamoDB since the last `heal`."""
     return [operation for operation, _ in house.faults.calls]
+
+
+def assert_whole(house: House, receipts: list[Receipt]) -> None:
+    """Every header has all its entries, every entry its header, and there is nothing else."""
+    events = house.items("events")
+    headers = {i["PK"]["S"][12:] for i in events if i["SK"]["S"] == "TRANSACTION"}
+    entries = {(i["PK"]["S"][8:], i["SK"]["S"]) for i in events if i["SK"]["S"] != "TRANSACTION"}
+    assert headers == {receipt.id for receipt in receipts}
+    assert entries == {
+        (e.account, f"EVENT#{e.currency}#{e.id}") for r in receipts for e in r.entries
+    }
