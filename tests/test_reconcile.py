@@ -362,6 +362,14 @@ def test_fault_37_a_page_removed_by_hand_is_named(busy: House) -> None:
     assert {"broken view", "missing"} <= kinds(run(busy))
 
 
+def test_fault_37_a_view_that_cannot_be_read_is_named(busy: House) -> None:
+    """A balance whose numbers are none is a broken view, and no run that could not read."""
+    key = {"PK": {"S": "ACCOUNT#world:card"}, "SK": {"S": "BALANCE#EUR"}}
+    tamper(busy, "balances", key, debits={"S": "much"})
+
+    assert "broken view" in kinds(run(busy, ["world:card"]))
+
+
 def test_fault_37_a_balance_of_nobody_is_named(busy: House) -> None:
     """A balance that was made by hand has no entries and no record."""
     item = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ledger import ids, keys
 from ledger.errors import Contended
+from ledger.items import BadItem
 from ledger.model import Entry
 from ledger.read import log
 from ledger.read.balance import image
@@ -71,6 +72,19 @@ def check(
     Raises:
         Contended: it kept changing.
     """
+    try:
+        return _stable(rt, account, currency, cut_ms, observe)
+    except BadItem as error:
+        return Checked(findings=[_broken(account, currency, str(error))])
+
+
+def _stable(
+    rt: Runtime,
+    account: str,
+    currency: str,
+    cut_ms: int,
+    observe: Callable[[Entry], None] | None,
+) -> Checked:
     before = image(rt, account, currency)
     for _ in range(MAX_READS):
         checked = _pass(rt, account, currency, cut_ms, before, observe)
