@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from ledger.embedded import local_session
 from ledger.embedded.engine import Engine
+from tests.support.command import Folio
 from tests.support.house import House
 from tests.support.moto_limits import CANNOT
 
@@ -76,6 +77,21 @@ def new_house(engine: Where) -> NewHouse:
 def house(new_house: NewHouse) -> House:
     """A ledger with fresh tables, on a set clock."""
     return new_house()
+
+
+@pytest.fixture
+def bare_folio(
+    dynamodb_local: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Folio:
+    """The `folio` command on an engine, without tables."""
+    return Folio(dynamodb_local.endpoint_url, monkeypatch, capsys)
+
+
+@pytest.fixture
+def folio(bare_folio: Folio) -> Folio:
+    """The `folio` command, on fresh tables."""
+    assert bare_folio("init").code == 0
+    return bare_folio
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,148 +2,302 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from ledger.cli.app import app
-from ledger.embedded.engine import Engine
-
-RUNNER = CliRunner()
+from ledger import connect
+from tests.support.command import Folio
+from tests.support.faults import FaultyClient
 
 
-@pytest.fixture(scope="module")
-def endpoint(dynamodb_local: Engine) -> str:
-    """The engine, with tables of this file's own."""
-    result = folio(dynamodb_local.endpoint_url, "init")
-    assert result.exit_code == 0, result.output
-    return dynamodb_local.endpoint_url
+def test_money_moves_and_is_seen(folio: Folio) -> None:
+    """A transfer is in the balance, the entries, the transaction and the accounts."""
+    moved = folio.deposit("user:1", "12.50", "--description", "first", "--key", "k1")
+
+    held = folio.answer("balance", "user:1", "EUR")
+    listed = folio.answer("entries", "user:1", "--currency", "EUR")
+    posted = folio.answer("transaction", moved["id"])
+
+    assert held["posted"] == {"amount": "12.50", "amount_minor": 1250, "currency": "EUR"}
+    assert held["entry_count"] == 1
+    assert folio.answer("balance", "user:1")["items"] == [held]
+    assert folio.answer("balance", "user:1", "EUR", "--view")["entry_count"] == 0
+    assert (listed["items"], listed["cursor"]) == ([moved["entries"][1]], None)
+    assert (posted["type"], posted["description"]) == ("deposit", "first")
+    assert folio.answer("transaction", "--key", "k1") == posted
+    assert folio.answer("accounts", "--prefix", "user:")["items"] == ["user:1"]
 
 
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "folio",
-    "AWS_SECRET_ACCESS_KEY": "folio",
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    **{
-        f"LEDGER_{name.upper()}_TABLE": f"cli-{name}"
-        for name in ("events", "balances", "accounts", "idempotency", "quarantine")
-    },
+def test_people_get_tables(folio: Folio) -> None:
+    """Amounts with the currency's decimals, times in UTC, and no colours where nobody watches."""
+    moved = folio.deposit("user:1", "12.5", "--metadata", '{"order": 7}')
+
+    shown = [
+        folio("transfer", "world:card", "user:1", "3", "JPY", "--type", "deposit"),
+        folio("balance", "user:1"),
+        folio("entries", "user:1"),
+        folio("transaction", moved["id"]),
+        folio("accounts"),
+        folio("balance", "user:2"),
+    ]
+
+    assert [said.code for said in shown] == [0] * 6
+    assert "3 JPY" in shown[0].out
+    assert "12.50 EUR" in shown[1].out
+    assert moved["recorded_at"][:19].replace("T", " ") in shown[2].out
+    assert '{"order": 7}' in shown[3].out
+    assert "world:card" in shown[4].out
+    assert shown[5].out == "user:2 has no entries\n"
+    assert not any("\x1b" in said.out + said.err for said in shown)
+
+
+def test_a_transaction_of_several_entries(folio: Folio) -> None:
+    """Its entries are given three words each, any number of times."""
+    legs = ["--debit", "user:1", "9.90", "EUR", "--credit", "shop:7", "9.50", "EUR"]
+    legs += ["--credit", "company:fees", "0.40", "EUR"]
+
+    posted = folio.answer("post", *legs, "--type", "purchase", "--key", "order-1")
+    again = folio.answer("post", *legs, "--type", "purchase", "--key", "order-1")
+
+    assert [(e["account"], e["direction"], e["money"]["amount"]) for e in posted["entries"]] == [
+        ("user:1", "debit", "9.90"),
+        ("shop:7", "credit", "9.50"),
+        ("company:fees", "credit", "0.40"),
+    ]
+    assert (again["id"], again["replayed"], posted["replayed"]) == (posted["id"], True, False)
+
+
+TRANSACTION = {
+    "type": "purchase",
+    "entries": [
+        {"account": "user:1", "direction": "debit", "amount": "9.90", "currency": "EUR"},
+        {"account": "shop:7", "direction": "credit", "amount": "9.90", "currency": "EUR"},
+    ],
+    "effective_at": "2026-11-01T12:00:00+01:00",
+    "metadata": {"order": [7, "a"]},
 }
 
 
-def folio(endpoint: str, *arguments: str) -> Result:
-    """Run a command on the engine."""
-    return RUNNER.invoke(app, ["--endpoint-url", endpoint, *arguments], env=ENVIRONMENT)
+def test_a_transaction_as_json(folio: Folio, tmp_path: Path) -> None:
+    """From a file or from standard input; an option goes before what it says."""
+    path = tmp_path / "transaction.json"
+    path.write_text(json.dumps(TRANSACTION))
+
+    from_file = folio.answer("post", path, "--key", "k1")
+    stdin = io.TextIOWrapper(io.BytesIO(json.dumps(TRANSACTION | {"type": "gift"}).encode()))
+    folio.monkeypatch.setattr(sys, "stdin", stdin)
+    from_stdin = folio.answer("post", "-", "--type", "purchase", "--key", "k1")
+
+    assert from_file["entries"][0]["effective_at"] == "2026-11-01T11:00:00Z"
+    assert (from_stdin["id"], from_stdin["replayed"]) == (from_file["id"], True)
+    assert folio.answer("transaction", "--key", "k1")["metadata"] == {"order": [7, "a"]}
 
 
-def answer(endpoint: str, *arguments: str) -> Any:
-    """The JSON that a command answers."""
-    result = folio(endpoint, "--json", *arguments)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"entries": [{**TRANSACTION["entries"][0], "amount": 9.9}]}, "entries.0.amount"),  # type: ignore[index]
+        ({"entries": 7}, "entries"),
+        ({"amount": "1"}, "amount: is no field"),
+        ({"metadata": {"rate": 0.5}}, "metadata['rate']"),
+        ({"effective_at": "2026-11-01T12:00:00"}, "effective_at"),
+        ({"type": None}, "type is missing"),
+    ],
+)
+def test_a_json_transaction_that_is_wrong_names_the_field(
+    folio: Folio, tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    """It is refused as any bad call, and never half understood: a float is no amount."""
+    path = tmp_path / "transaction.json"
+    path.write_text(json.dumps(TRANSACTION | change))
+    said = folio("post", path, "--json")
+    assert (said.code, said.json["error"]["class"]) == (2, "InvalidRequest")
+    assert says in said.json["error"]["message"]
 
 
-def test_money_moves_and_is_seen(endpoint: str) -> None:
-    """Transfer, post, and the reads that show them, in JSON and as tables."""
-    moved = answer(
-        endpoint, "transfer", "world:card", "user:1", "12.50", "EUR", "--type", "deposit"
+def test_a_conflict_names_the_fields_that_differ(folio: Folio) -> None:
+    """Another request under the same key: exit code 1, and JSON says all that the error knows."""
+    first = folio.deposit("user:1", "1.00", "--key", "k")
+
+    said = folio(
+        "transfer", "world:card", "user:1", "2.00", "EUR", "--type", "deposit", "--key", "k"
     )
-    legs = ["--debit", "user:1 2.50 EUR", "--credit", "shop:1 2.50 EUR"]
-    answer(endpoint, "post", "--type", "purchase", *legs)
+    told = folio(
+        *("transfer", "world:card", "user:1", "2.00", "EUR", "--type", "deposit"),
+        "--key",
+        "k",
+        "--json",
+    )
 
-    held = answer(endpoint, "balance", "user:1", "EUR")["EUR"]
-    assert held["posted"] == {"amount_minor": 1000, "currency": "EUR"}
-    listed = answer(endpoint, "entries", "user:1")
-    assert [e["type"] for e in listed["items"]] == ["deposit", "purchase"]
-    assert answer(endpoint, "transaction", moved["id"])["type"] == "deposit"
-    assert "user:1" in answer(endpoint, "accounts", "--prefix", "user:")["items"]
-    assert "10.00 EUR" in folio(endpoint, "balance", "user:1").stdout
-
-
-def test_a_retry_with_a_key_says_that_it_is_one(endpoint: str) -> None:
-    """The same key and request is a replay; another request is an error of exit code 1."""
-    call = ("transfer", "world:card", "user:2", "1.00", "EUR", "--type", "deposit", "--key", "k")
-    first, second = answer(endpoint, *call), answer(endpoint, *call)
-    assert (first["id"], first["replayed"], second["replayed"]) == (second["id"], False, True)
-
-    other = folio(endpoint, "--json", *call[:3], "2.00", *call[4:])
-
-    assert other.exit_code == 1
-    told = json.loads(other.stdout)
-    assert (told["error"], told["idempotency_key"]) == ("IdempotencyConflict", "k")
+    assert (said.code, told.code, said.out) == (1, 1, "")
+    assert said.err.startswith("folio: IdempotencyConflict: ")
+    error = told.json["error"]
+    assert (error["class"], error["retryable"]) == ("IdempotencyConflict", False)
+    assert (error["id"], error["idempotency_key"]) == (first["id"], "k")
+    assert error["fields"] == ["entries[0].amount_minor", "entries[1].amount_minor"]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("transfer", "world:card", "user#1", "1.00", "EUR", "--type", "deposit"),
-        ("transfer", "world:card", "user:1", "1e3", "EUR", "--type", "deposit"),
-        ("transfer", "world:card", "user:1", "1.00", "XYZ", "--type", "deposit"),
-        ("post", "--type", "deposit", "--debit", "world:card 1.00"),
-        ("post", "--type", "deposit", "--debit", "a 1.00 EUR", "--credit", "b 2.00 EUR"),
-        ("transaction", "nonsense"),
-        ("entries", "user:1", "--cursor", "nonsense"),
-        ("no-such-command",),
+        "transfer world:card user#1 1.00 EUR --type deposit",
+        "transfer world:card user:1 1e3 EUR --type deposit",
+        "transfer world:card user:1 NaN EUR --type deposit",
+        "transfer world:card user:1 1.00 XYZ --type deposit",
+        "transfer world:card user:1 1.00 EUR",
+        "transfer world:card user:1 1.00 EUR --type deposit --effective-at 2026-11-01T12:00:00",
+        "transfer world:card user:1 1.00 EUR --type deposit --effective-at yesterday",
+        "transfer world:card user:1 1.00 EUR --type deposit --metadata [1]",
+        "transfer world:card user:1 1.00 EUR --type deposit --metadata {",
+        "transfer world:card user:1 1.00 EUR --type deposit --id 01m8",
+        "post --type deposit --debit world:card 1.00",
+        "post --type deposit --debit world:card 1.00 EUR --credit user:1 2.00 EUR",
+        "post no-such-file.json",
+        "transaction nonsense",
+        "transaction",
+        "entries user:1 --cursor nonsense",
+        "entries user:1 --limit 0",
+        "entries user:1 --since 2026-11-01",
+        "accounts --limit many",
+        "balance user:1 EUR --embedded /nowhere --region eu-west-1",
+        "import no-such-file.csv --mapping no-such-file.toml",
+        "projector run --embedded /nowhere",
+        "demo --region eu-west-1",
+        "demo --seed one",
+        "no-such-command",
+        "balance --no-such-option",
+        "balance",
     ],
 )
-def test_nonsense_is_refused_with_exit_code_2(endpoint: str, arguments: tuple[str, ...]) -> None:
-    """One line that says what was expected, and no traceback."""
-    result = folio(endpoint, *arguments)
-    assert result.exit_code == 2
-    assert "Traceback" not in result.output
+def test_nonsense_is_refused_with_exit_code_2(bare_folio: Folio, arguments: str) -> None:
+    """Before any call: for people a line on standard error, for machines one document."""
+    said, told = bare_folio(*arguments.split()), bare_folio(*arguments.split(), "--json")
+    assert (said.code, told.code) == (2, 2)
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "Traceback" not in said.err
+    assert told.json["error"]["class"] in ("InvalidRequest", "Usage")
+    assert told.json["error"]["message"]
 
 
-def test_reconcile_and_repair_say_what_they_found(endpoint: str) -> None:
-    """Nothing projects here, so all is missing: drift, 3; repaired, and then clean, 0."""
-    answer(endpoint, "transfer", "world:card", "user:3", "1.00", "EUR", "--type", "deposit")
-
-    drift = folio(endpoint, "--json", "reconcile", "user:3", "--grace", "0")
-    assert (drift.exit_code, json.loads(drift.stdout)["verdict"]) == (3, "drift")
-    repaired = folio(endpoint, "--json", "repair", "--yes", "--grace", "0")
-    assert (repaired.exit_code, json.loads(repaired.stdout)["failed"]) == (0, [])
-    clean = folio(endpoint, "reconcile", "--grace", "0")
-    assert clean.exit_code == 0
-    assert "clean: " in clean.stdout
-
-
-def test_what_a_terminal_would_obey_is_shown_and_not_obeyed(endpoint: str) -> None:
-    """Escape sequences and markup in a description come out as text."""
-    text = "\x1b[31mred [bold]"
-    call = ("transfer", "world:card", "user:4", "1.00", "EUR", "--type", "deposit")
-    assert folio(endpoint, *call, "--description", text).exit_code == 0
-
-    shown = folio(endpoint, "entries", "user:4").stdout
-
-    assert "\x1b" not in shown
-    assert "\\x1b[31mred [bold]" in shown
+def test_options_stand_before_the_command_and_after_it(folio: Folio) -> None:
+    """Both places mean the same."""
+    folio.deposit("user:1")
+    call = ("balance", "user:1", "EUR")
+    before, after = folio("--json", *call), folio(*call, "--json")
+    assert before == after
+    folio.monkeypatch.delenv("AWS_ENDPOINT_URL")
+    folio.monkeypatch.delenv("AWS_DEFAULT_REGION")
+    where = ("--endpoint-url", folio.endpoint_url, "--region", "us-east-1")
+    assert folio(*where, *call, "--json") == folio(*call, *where, "--json") == before
 
 
-def test_an_import_is_finished_by_running_it_again(endpoint: str, tmp_path: Path) -> None:
-    """A second import adds nothing, and a bad row goes to the rejects: exit code 5."""
-    mapping = Path(__file__).parent / "data" / "czech-bank.toml"
-    rows = tmp_path / "rows.csv"
-    rows.write_text(
-        "trans_id,account_id,date,type,operation,amount,balance,k_symbol,bank,account\n"
-        "1,2378,930101,PRIJEM,VKLAD,700.00,700.00,,,\n"
-        "2,2378,930102,VYDAJ,VYBER,nonsense,700.00,,,\n"
-    )
-    call = ("import", str(rows), "--mapping", str(mapping), "--rejects", str(tmp_path / "bad.csv"))
+def test_listings_go_on_where_a_page_ended(folio: Folio) -> None:
+    """An object with items and a cursor; people are told the cursor too."""
+    ids = [folio.deposit("user:1")["id"] for _ in range(3)]
 
-    first, second = (folio(endpoint, "--json", *call) for _ in range(2))
+    first = folio.answer("entries", "user:1", "--limit", "2")
+    rest = folio.answer("entries", "user:1", "--limit", "2", "--cursor", first["cursor"])
 
-    assert (first.exit_code, second.exit_code) == (5, 5)
-    assert json.loads(first.stdout)["imported"] == 1
-    assert json.loads(second.stdout)["imported"] == 0
-    assert json.loads(second.stdout)["replayed"] == 1
+    listed = [e["transaction_id"] for e in first["items"] + rest["items"]]
+    assert (listed, rest["cursor"]) == (ids, None)
+    assert f"more: --cursor {first['cursor']}" in folio("entries", "user:1", "--limit", "2").out
+    assert folio.answer("accounts", "--limit", "1")["cursor"]
+    newest = folio.answer("entries", "user:1", "--newest-first", "--until", "2100-01-01T00:00:00Z")
+    assert [e["transaction_id"] for e in newest["items"]] == ids[::-1]
 
 
-def test_the_demo_is_right_at_its_end() -> None:
-    """With lost replies, repeated payments and a projector that dies, to the last cent."""
-    result = RUNNER.invoke(app, ["--json", "demo", "--transactions", "200"], env=ENVIRONMENT)
-    assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert (told["right"], told["verdict"], told["wrong_balances"]) == (True, "clean", 0)
+def test_accounts_are_opened_before_their_first_entry(folio: Folio) -> None:
+    """With declared accounts an unknown one is refused: a typo must not hold money."""
+    folio.set("LEDGER_ACCOUNTS", "declared")
+    opened = folio.answer("open", "user:1", "world:card", "user:1")
+    assert opened["items"] == [
+        {"account": "user:1", "opened": True},
+        {"account": "world:card", "opened": True},
+    ]
+    assert "was open" in folio("open", "user:1").out
+    folio.deposit("user:1")
+    typo = folio("transfer", "world:card", "user:11", "1", "EUR", "--type", "deposit", "--json")
+    assert (typo.code, typo.json["error"]["class"]) == (1, "NotFound")
+
+
+def test_what_a_terminal_would_obey_is_shown_and_not_obeyed(folio: Folio) -> None:
+    """Escape sequences, markup, line breaks and right-to-left marks come out as text."""
+    text = "\x1b[31mred\x07 [bold]b[/bold]\nnext\u202eback :smile:"
+    folio.deposit("user:[red]1", "1.00", "--description", text, "--key", "\x1b]0;k\x07")
+
+    shown = folio("entries", "user:[red]1").out + folio("transaction", "--key", "\x1b]0;k\x07").out
+    conflict = folio("transaction", "--key", "\x1b[2J").err
+
+    assert r"\x1b[31mred\x07 [bold]b[/bold]\nnext\u202eback :smile:" in shown
+    assert "user:[red]1" in shown
+    assert not set(shown + conflict) & set("\x1b\x07\u202e")
+    assert folio.answer("entries", "user:[red]1")["items"][0]["description"] == text
+
+
+def test_an_unknown_outcome_names_the_id_to_try_again_with(folio: Folio) -> None:
+    """Every reply is lost: exit code 1, and the same call with that id is then a replay."""
+    client = connect.client
+
+    def losing(service: str, *arguments: object) -> object:
+        faulty = FaultyClient(client(service, *arguments))  # type: ignore[arg-type]
+        faulty.always("transact_write_items", "reply lost")
+        return faulty
+
+    call = ("transfer", "world:card", "user:1", "1.00", "EUR", "--type", "deposit")
+    with folio.monkeypatch.context() as patched:
+        patched.setattr(connect, "client", losing)
+        said, told = folio(*call), folio(*call, "--json")
+
+    error = told.json["error"]
+    assert (said.code, told.code, error["class"]) == (1, 1, "OutcomeUnknown")
+    assert error["retryable"] is True
+    assert "(try again with --id " in said.err
+    assert folio.answer(*call, "--id", error["id"])["replayed"] is True
+
+
+def test_what_is_set_up_wrong_is_said_in_a_line(folio: Folio) -> None:
+    """No table, no engine, no credentials, a profile or setting that is none: exit code 1."""
+    folio.set("LEDGER_ATTEMPTS", "1")
+    nowhere = folio("balance", "user:1", "EUR", "--endpoint-url", "http://127.0.0.1:1", "--json")
+    folio.set("LEDGER_EVENTS_TABLE", "no-such-table")
+    no_table = folio("transfer", "world:card", "user:1", "1", "EUR", "--type", "deposit")
+    no_stream = folio("projector", "run")
+    folio.set("LEDGER_ATTEMPTS", "many")
+    setting = folio("balance", "user:1", "EUR")
+    folio.set("LEDGER_ATTEMPTS", "1")
+    folio.set("AWS_PROFILE", "no-such-profile")
+    profile = folio("balance", "user:1", "EUR")
+
+    assert (nowhere.code, nowhere.json["error"]["class"]) == (1, "Unavailable")
+    for said, names in (
+        (no_table, "folio init"),
+        (no_stream, "DescribeTable"),
+        (setting, "attempts"),
+        (profile, "no-such-profile"),
+    ):
+        assert (said.code, said.out, said.err.count("\n")) == (1, "", 1), said
+        assert names in said.err
+
+
+def test_init_leaves_tables_that_are_there(folio: Folio) -> None:
+    """It may be run again, and it is for engines: on AWS the stack makes the tables."""
+    folio.deposit("user:1")
+    assert len(folio.answer("init")["tables"]) == 5
+    assert folio.answer("balance", "user:1", "EUR")["entry_count"] == 1
+    aws = folio("init", "--endpoint-url", "https://dynamodb.eu-west-1.amazonaws.com", "--json")
+    assert (aws.code, aws.json["error"]["class"]) == (1, "Misconfigured")
+
+
+def test_ctrl_c_ends_with_130(folio: Folio) -> None:
+    """Without a traceback."""
+
+    def interrupted(*_arguments: object, **_options: object) -> object:
+        raise KeyboardInterrupt
+
+    folio.monkeypatch.setattr(connect, "runtime", interrupted)
+    said = folio("balance", "user:1", "EUR")
+    assert (said.code, said.out, said.err) == (130, "", "")

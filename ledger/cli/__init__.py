@@ -1,21 +1,25 @@
-"""The `folio` command: `ledger.cli:main`."""
+"""The command line: `folio`. It is an extra: `folio-ledger[cli]`."""
 
 from __future__ import annotations
 
 import sys
 
-try:
-    from ledger.cli.app import run
-except ModuleNotFoundError as error:
-    if error.name not in ("typer", "rich", "click"):
-        raise
-    run = None  # type: ignore[assignment]  # told by `main`
+from ledger.cli import codes
 
-__all__ = ["main"]
+EXTRA = ("typer", "rich")
 
 
 def main() -> None:
-    """Run the command, or say which extra is missing."""
-    if run is None:
-        sys.exit("folio: the command line is an extra: pip install 'folio-ledger[cli]'")
-    run()
+    """Run `folio` with the arguments of this process, and end it with the exit code."""
+    try:
+        # Here and not above: without the extra there is nothing to import, and that is no traceback.
+        from ledger.cli.app import run  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        sys.stderr.write(
+            "folio: the command line is an extra that is not installed: "
+            "pip install 'folio-ledger[cli]' (and 'folio-ledger[cli,embedded]' for --embedded)\n"
+        )
+        sys.exit(codes.ERROR)
+    sys.exit(run(sys.argv[1:]))

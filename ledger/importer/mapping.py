@@ -21,6 +21,7 @@ from pydantic import (
 
 from ledger.errors import InvalidRequest
 from ledger.importer.template import Template
+from ledger.validation import problems
 
 MAX_MAPPING_BYTES = 256 * 1024
 
@@ -160,7 +161,7 @@ def file_mapping(path: Path | None = None, **options: Any) -> FileMapping:
     try:
         return FileMapping.model_validate((_toml(path) if path else {}) | fields)
     except ValidationError as error:
-        raise InvalidRequest(f"{where}: {'; '.join(_readable(error))}") from None
+        raise InvalidRequest(f"{where}: {problems(error)}") from None
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -169,13 +170,3 @@ def _toml(path: Path) -> dict[str, Any]:
             return tomllib.loads(file.read(MAX_MAPPING_BYTES).decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidRequest(f"mapping {path}: {error}") from error
-
-
-def _readable(error: ValidationError) -> Iterator[str]:
-    for one in error.errors(include_url=False):
-        where = ".".join(map(str, one["loc"]))
-        says = {
-            "missing": "is missing",
-            "extra_forbidden": "is no field of a mapping",
-        }.get(one["type"], one["msg"].removeprefix("Value error, "))
-        yield f"{where}: {says}" if where else says

@@ -1,0 +1,158 @@
+"""`projector run` and `redrive`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from ledger import connect
+from ledger.aws import ATTEMPT_ERRORS, translate
+from ledger.cli import codes
+from ledger.cli.output import table
+from ledger.cli.session import Session
+from ledger.errors import InvalidRequest, LedgerError, Unavailable
+from ledger.ledger import Ledger
+from ledger.log import to_stream
+from projector.batch import BatchResult
+from projector.checkpoint import Checkpoint
+from projector.poller import Poller, stream_arn
+from projector.redrive import Redriven, redrive
+from projector.tally import Tally
+
+LEFT = ("applied", "duplicate", "ignored")
+"""The fates of a record that has left quarantine."""
+
+CheckpointFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="Where it stands is kept here, and taken up again; else it reads from the beginning.",
+        metavar="FILE",
+    ),
+]
+Parallel = Annotated[int, typer.Option(help="Accounts applied side by side.", min=1, max=64)]
+
+
+class Stop:
+    """Set by SIGTERM or Ctrl-C: the batch under way is finished first."""
+
+    def __init__(self) -> None:
+        self.event = Event()
+        self.code = codes.DONE
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """A signal's handler."""
+        self.code = codes.INTERRUPTED if number == signal.SIGINT else codes.DONE
+        self.event.set()
+
+
+def projector_run(
+    session: Session, checkpoint: CheckpointFile = None, parallel: Parallel = 4
+) -> int:
+    """Apply the log's stream to the balances until it is stopped, where there is no Lambda.
+
+    One process is enough. What it reads twice has no effect. Each batch is a line of JSON on
+    standard error. SIGTERM and Ctrl-C stop it after the batch under way.
+
+    Example: folio projector run --checkpoint /var/lib/folio/projector.json
+    """
+    if session.options.embedded:
+        raise InvalidRequest("--embedded: it has a projector of its own, which runs with it")
+    to_stream(sys.stderr, logging.INFO)
+    total = Tally()
+
+    def observe(result: BatchResult) -> None:
+        nonlocal total
+        total += result.tally
+
+    with session.ledger() as ledger, _stopped_by_signals() as stop:
+        poller = _poller(session, ledger, checkpoint, parallel, observe)
+        poller.run(stop.event)
+    counts = total.counts()
+    session.output.show(counts, table(list(counts), [list(counts.values())]))
+    return stop.code
+
+
+def _poller(
+    session: Session,
+    ledger: Ledger,
+    checkpoint: Path | None,
+    parallel: int,
+    observe: Callable[[BatchResult], None],
+) -> Poller:
+    runtime = ledger.runtime
+    streams = connect.client(
+        "dynamodbstreams", runtime.settings, session.aws(), session.options.endpoint_url
+    )
+    return Poller(
+        runtime,
+        streams,
+        _stream(ledger),
+        checkpoint=Checkpoint(checkpoint),
+        parallel=parallel,
+        observe=observe,
+    )
+
+
+def _stream(ledger: Ledger) -> str:
+    try:
+        return stream_arn(ledger.runtime.store.client, ledger.runtime.settings.events_table)
+    except ATTEMPT_ERRORS as error:
+        meant = translate(error)
+        if isinstance(meant, LedgerError):
+            raise meant from error
+        raise Unavailable(f"the stream was not found: {error}") from error
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[Stop]:
+    stop = Stop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def redrive_(session: Session) -> int:
+    """Look again at what waits in quarantine, and apply what this version understands.
+
+    Exit code 4: some records stay there, for an operator.
+
+    Example: folio redrive
+    """
+    with session.ledger(settled=True) as ledger:
+        done = list(redrive(ledger.runtime))
+    fates = Counter(one.fate for one in done)
+    stay = sum(count for fate, count in fates.items() if fate not in LEFT)
+    code = codes.INCOMPLETE if stay else codes.DONE
+    items = [_document(one) for one in done]
+    document = {"items": items, "cursor": None, "fates": dict(fates), "exit_code": code}
+    rows = [[one.kept.day, one.kept.event_id, one.fate, one.reason] for one in done]
+    session.output.show(
+        document,
+        table(["day", "record", "fate", "why"], rows),
+        f"{len(done) - stay:,} left quarantine, {stay:,} stay",
+    )
+    return code
+
+
+def _document(one: Redriven) -> dict[str, str]:
+    return {
+        "day": one.kept.day,
+        "record": one.kept.event_id,
+        "fate": one.fate,
+        "reason": one.reason,
+    }
