@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from ledger.embedded import local_session
 from ledger.embedded.engine import Engine
+from ledger.write import accounts, bulk
 from tests.support.command import Folio
 from tests.support.house import House
 from tests.support.moto_limits import CANNOT
@@ -92,6 +93,22 @@ def folio(bare_folio: Folio) -> Folio:
     """The `folio` command, on fresh tables."""
     assert bare_folio("init").code == 0
     return bare_folio
+
+
+@pytest.fixture
+def warm(house: House) -> House:
+    """A house that knows the accounts `user:42` and `world:card`."""
+    for account in ("user:42", "world:card"):
+        house.ledger.open_account(account)
+    house.faults.heal()
+    return house
+
+
+@pytest.fixture
+def small_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of twelve items, four two-legged transactions, so that few make several calls of `post_many`."""
+    monkeypatch.setattr(bulk, "MAX_ITEMS", 12)
+    monkeypatch.setattr(accounts, "MAX_ITEMS", 12)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 CANNOT: dict[str, str] = {
+    "test_bulk_calls.py::test_several_calls_in_flight_keep_the_order": (
+        "it loses updates and raises under threads"
+    ),
+    "test_bulk_calls.py::test_one_key_in_two_calls_in_flight_moves_the_money_once": (
+        "it loses updates and raises under threads"
+    ),
     "test_conflicts.py::test_fault_02_a_conflict_never_reaches_the_view": (
         "a transaction that it cancels leaves its records in the stream"
     ),
