@@ -15,7 +15,7 @@ def main() -> None:
         # Here and not above: without the extra there is nothing to import, and that is no traceback.
         from ledger.cli.app import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if error.name not in EXTRA:
+        if str(error.name).split(".")[0] not in EXTRA:
             raise
         sys.stderr.write(
             "folio: the command line is an extra that is not installed: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -119,8 +120,8 @@ def repair_(
     code = _repair_code(report, wanted, done, agreed=agreed)
     document = {
         "verdict": report.verdict,
-        "missing": [finding.message for finding in wanted.missing],
-        "rebuild": [finding.message for finding in wanted.rebuild],
+        "missing": [asdict(finding) for finding in wanted.missing],
+        "rebuild": [asdict(finding) for finding in wanted.rebuild],
         "omitted": report.omitted,
         "unread": list(report.unread),
         "agreed": agreed,
