@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from ledger import check, keys
-from ledger.errors import InvalidRequest
 from ledger.model import Page
 from ledger.read import cursor as cursors
 from ledger.request import Request
@@ -21,11 +20,18 @@ def accounts(rt: Runtime, prefix: str, limit: int, cursor: str | None) -> Page[s
     check.limit(limit)
     if prefix != "":
         check.account(prefix)
-    after = cursors.decode(cursor, ["accounts", prefix], parts=1)[0] if cursor is not None else ""
+    after = _after(cursor, prefix) if cursor is not None else ""
     found = tuple(islice(names(rt, prefix, after, limit), limit + 1))
     more = len(found) > limit
     position = cursors.encode(["accounts", prefix], [found[limit - 1]]) if more else None
     return Page(found[:limit], position)
+
+
+def _after(cursor: str, prefix: str) -> str:
+    (after,) = cursors.decode(cursor, ["accounts", prefix], parts=1)
+    if not (check.ACCOUNT.fullmatch(after) and after.startswith(prefix)):
+        raise cursors.no_cursor()
+    return after
 
 
 def names(rt: Runtime, prefix: str, after: str, page: int) -> Iterator[str]:
@@ -35,10 +41,8 @@ def names(rt: Runtime, prefix: str, after: str, page: int) -> Iterator[str]:
 
 
 def _listed(rt: Runtime, listing: str, prefix: str, after: str, page: int) -> Iterator[str]:
-    first = max(prefix, after)
-    if not first.isascii():
-        raise InvalidRequest("cursor is none of ours: pass the cursor of a page")
-    for items in rt.store.pages(_request(rt, listing, first or " ", prefix + keys.END, page)):
+    first = max(prefix, after) or " "
+    for items in rt.store.pages(_request(rt, listing, first, prefix + keys.END, page)):
         for item in items:
             name = item["account"]["S"]
             if name > after:

@@ -27,14 +27,16 @@ def encode(listing: Sequence[Any], position: Sequence[str]) -> str:
 def decode(cursor: str, listing: Sequence[Any], parts: int) -> list[str]:
     """The position, `parts` strings. Raises `InvalidRequest` for a cursor of another listing."""
     found = _parsed(cursor)
-    if not (isinstance(found, list) and len(found) == 2 and _strings(found[1], parts)):
-        raise _no_cursor()
+    if not (isinstance(found, list) and len(found) == 2 and isinstance(found[0], list)):
+        raise no_cursor()
     if found[0] != json.loads(canonical_json(list(listing))):
         raise InvalidRequest(
             "cursor is of another listing: pass the same account, currency, range and order as in "
             "the call that returned it"
         )
     position: list[str] = found[1]
+    if not _strings(position, parts):
+        raise no_cursor()
     return position
 
 
@@ -46,13 +48,14 @@ def _strings(value: object, parts: int) -> bool:
 
 def _parsed(cursor: str) -> Any:
     if not isinstance(cursor, str) or len(cursor) > MAX_CURSOR_BYTES:
-        raise _no_cursor()
+        raise no_cursor()
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         return json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
     except (UnicodeError, binascii.Error, ValueError, RecursionError) as error:
-        raise _no_cursor() from error
+        raise no_cursor() from error
 
 
-def _no_cursor() -> InvalidRequest:
+def no_cursor() -> InvalidRequest:
+    """The refusal of a text that is no cursor."""
     return InvalidRequest("cursor is none of ours: pass the cursor of a page, or None to begin")
