@@ -38,6 +38,11 @@ def event(currency: str, entry_id: str) -> str:
     return f"{EVENT}{currency}#{entry_id}"
 
 
+def after_currency(currency: str) -> str:
+    """Sorts after all keys of one currency's entries, whatever their ids, and before the next one's."""
+    return f"{EVENT}{currency}$"  # the character after `#`
+
+
 def split_event(sort: str) -> tuple[str, str]:
     """The currency and the entry's id of a sort key. Raises `InvalidRequest` for another key."""
     head, currency, entry_id = (*sort.split("#", 2), "", "")[:3]

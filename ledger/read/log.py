@@ -66,7 +66,7 @@ def currencies(rt: Runtime, account: str) -> list[str]:
     while items := rt.store.send(_first_after(rt.settings, account, after))["Items"]:
         currency, _ = keys.split_event(items[0]["SK"]["S"])
         found.append(currency)
-        after = keys.event(currency, keys.END)
+        after = keys.after_currency(currency)
     return found
 
 
