@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 CANNOT: dict[str, str] = {
+    "test_threads.py::test_two_threads_share_a_ledger": "it loses updates and raises under threads",
+    "test_threads.py::test_threads_with_one_key_make_one_transaction": (
+        "it loses updates and raises under threads"
+    ),
+    "test_threads.py::test_asyncio_goes_through_to_thread": (
+        "it loses updates and raises under threads"
+    ),
     "test_bulk_calls.py::test_several_calls_in_flight_keep_the_order": (
         "it loses updates and raises under threads"
     ),
