@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from ledger.importer.mapping import FileMapping
 
 GZIP = b"\x1f\x8b"
 MAX_LINE_CHARACTERS = 1_000_000
+UNDECODED = re.compile("[\udc80-\udcff]")
+"""What stands for bytes that are not of the file's encoding."""
 
 
 class FileDamaged(Exception):
@@ -95,7 +98,7 @@ class RowFile:
     def _wrong(self, fields: Sequence[str]) -> str | None:
         if len(fields) != len(self.columns):
             return f"it has {len(fields)} fields, the file has {len(self.columns)} columns"
-        if any("\udc80" <= character <= "\udcff" for field in fields for character in field):
+        if UNDECODED.search("".join(fields)):
             return f"it has bytes that are not {self._mapping.encoding}"
         return None
 

@@ -33,21 +33,18 @@ Piece = str | Column | Spread
 class Template:
     """`client:{account_id}` makes `client:2378` of a row that has 2378 in its column account_id.
 
-    `{spread 16}` stands for 00 … 15, by the row's id.
+    `{spread 16}` stands for 00 … 15, by the row's id. `columns` are those that it needs.
     """
 
     text: str
     pieces: tuple[Piece, ...]
+    columns: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> Template:
         """Raises `InvalidRequest` for a brace that opens or closes nothing."""
-        return cls(text, tuple(_pieces(text)))
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """The columns that it needs."""
-        return frozenset(piece.name for piece in self.pieces if isinstance(piece, Column))
+        pieces = tuple(_pieces(text))
+        return cls(text, pieces, tuple(p.name for p in pieces if isinstance(p, Column)))
 
     def has_all(self, row: Mapping[str, str]) -> bool:
         """Whether the row has something in every column that it needs."""
