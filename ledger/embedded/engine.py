@@ -30,13 +30,15 @@ PORTS_TRIED = 5
 
 
 class Engine:
-    """A DynamoDB Local of one's own: in memory, or kept under `path` (which survives its being killed).
+    """A DynamoDB Local of one's own: in memory, or kept under `path`.
 
         with Engine() as engine:
             boto3.client("dynamodb", endpoint_url=engine.endpoint_url, ...)
 
-    A path has one engine at a time. The process is killed at the end of the block and with this process,
-    however it ends. `progress` is told of the files that are fetched on the machine's first start.
+    A path has one engine at a time. The process is ended at the end of the block and with this process,
+    however it ends: what was acknowledged is kept. (When the engine itself is killed by force, it may have
+    acknowledged a transaction, some 20 ms ago at the most, that is lost.) `progress` is told of the files
+    that are fetched on the machine's first start.
     """
 
     def __init__(self, path: Path | None = None, progress: Progress | None = None) -> None:
@@ -70,14 +72,14 @@ class Engine:
         )
 
     def stop(self) -> None:
-        """Kill it, and let go of its path. What was written is kept there, as after every kill."""
+        """End it, and let go of its path. What was written is kept there."""
         self.kill()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     def kill(self) -> None:
-        """Kill it as `kill -9` would, and keep its path: `start` starts another one on it."""
+        """End it, and keep its path: `start` starts another one on it."""
         if self._process is not None:
             self._process.kill()
             self._process = None

@@ -1,4 +1,4 @@
-"""Runs a command, and kills it when standard input ends: when whoever started this closes it or dies.
+"""Runs a command, and ends it when standard input ends: when whoever started this closes it or dies.
 
     python -I guard.py COMMAND...
 
@@ -12,17 +12,24 @@ import subprocess
 import sys
 import threading
 
+GRACE_SECONDS = 10
+
 
 def main(command: list[str]) -> int:
     """Run the command, and return its exit code."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    threading.Thread(target=_kill_at_end_of_input, args=(child,), daemon=True).start()
+    threading.Thread(target=_end_with_input, args=(child,), daemon=True).start()
     return child.wait()
 
 
-def _kill_at_end_of_input(child: subprocess.Popen[bytes]) -> None:
+def _end_with_input(child: subprocess.Popen[bytes]) -> None:
     sys.stdin.buffer.read()
-    child.kill()
+    # Asked first: DynamoDB Local acknowledges a transaction some milliseconds before it commits it.
+    child.terminate()
+    try:
+        child.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 if __name__ == "__main__":

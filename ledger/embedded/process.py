@@ -19,7 +19,7 @@ END_SECONDS = 30
 
 
 class GuardedProcess:
-    """Runs a command under a guard, which kills it when this process ends, however it ends.
+    """Runs a command under a guard, which ends it when this process ends, however it ends.
 
     It is in a session of its own: a Ctrl-C at the terminal does not reach it.
     """
@@ -55,7 +55,7 @@ class GuardedProcess:
         return None
 
     def kill(self) -> None:
-        """Kill it at once, as `kill -9` does, and wait until it is gone."""
+        """End it, by force where it does not when asked to, and wait until it is gone."""
         self._leash.close()
         self._guard.wait(END_SECONDS)
         self._reader.join(END_SECONDS)
