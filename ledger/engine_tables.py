@@ -59,7 +59,9 @@ def _mocked() -> bool:
 
 def _create(client: Any, definition: dict[str, Any]) -> None:
     with suppress(client.exceptions.ResourceInUseException):  # It is there, as was asked for.
-        client.create_table(**definition)
+        made = client.create_table(**definition)["TableDescription"]
+        if made["TableStatus"] == "ACTIVE":
+            return
     waiter = client.get_waiter("table_exists")
     waiter.wait(TableName=definition["TableName"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 

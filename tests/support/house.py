@@ -6,6 +6,7 @@ import itertools
 import random
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -78,10 +79,19 @@ class House:
         self.runtime = self.new_runtime()
         self.ledger = Ledger(self.runtime)
         self.ledger.create_tables()
-        self.streams = connect.client("dynamodbstreams", self.settings, session, endpoint_url)
-        self.arn = stream_arn(self.faults, self.settings.events_table)
         self._shards: dict[str, Shard] = {}
         self.books = Books()
+
+    @cached_property
+    def streams(self) -> Any:
+        """A client of the stream."""
+        where = (self.settings, self.session, self.endpoint_url)
+        return connect.client("dynamodbstreams", *where)
+
+    @cached_property
+    def arn(self) -> str:
+        """The stream of the log."""
+        return stream_arn(self.faults, self.settings.events_table)
 
     def meter(self) -> MeteredClient:
         """From now on, all that is sent is metered by what this returns."""
