@@ -45,9 +45,9 @@ def after_currency(currency: str) -> str:
 
 def split_event(sort: str) -> tuple[str, str]:
     """The currency and the entry's id of a sort key. Raises `InvalidRequest` for another key."""
-    head, currency, entry_id = (*sort.split("#", 2), "", "")[:3]
-    if head + "#" != EVENT:
+    if not sort.startswith(EVENT):
         raise InvalidRequest("sort key is no entry's")
+    currency, _, entry_id = sort.removeprefix(EVENT).partition("#")
     return currency, entry_id
 
 

@@ -178,7 +178,7 @@ def test_accounts_are_listed_by_prefix_sorted_and_paged(listed: House) -> None:
     everyone = sorted([*NAMES, "world:card", *(f"user:{number:02d}" for number in range(24))])
     for prefix in ("", "b", "b:", "b:1", "user:", "user:1", "u", "nobody", "}", "B"):
         wanted = [name for name in everyone if name.startswith(prefix)]
-        for limit in (1, 7, 1000) if prefix in ("b", "user:1") else (7, 1000):
+        for limit in (1, 1000) if prefix in ("b", "b:1") else (7,):
             pages = all_pages(listed.ledger, prefix=prefix, limit=limit)
             assert [name for page in pages for name in page] == wanted
             assert all(len(page) == limit for page in pages[:-1])

@@ -11,7 +11,9 @@ import pytest
 
 from ledger import Entry, InvalidRequest, Ledger, Money, NotFound, Page, credit, debit, ids
 from ledger.items import BadItem, entry_item
+from ledger.read import cursor as cursors
 from ledger.read import log
+from ledger.read.entries import Listing
 from tests.support.house import START, House
 from tests.support.samples import deposit, eur, id_at, operations
 
@@ -24,7 +26,7 @@ def at(milliseconds: float) -> datetime:
     return T0 + timedelta(milliseconds=milliseconds)
 
 
-def fill(house: House, seed: int = 0, count: int = 24) -> list[Entry]:
+def fill(house: House, seed: int = 0, count: int = 16) -> list[Entry]:
     """Appends in three currencies, several in one millisecond, in the order of their places."""
     chance = random.Random(seed)
     found: list[Entry] = []
@@ -63,8 +65,8 @@ def test_every_entry_comes_once_and_in_order(house: House, newest_first: bool) -
     """Whatever the limit, currency and range: the pages are the model's list, cut."""
     written = fill(house)
     chance = random.Random(int(newest_first))
-    cases: list[tuple[int, dict[str, Any]]] = [(1, {}), (7, {}), (24, {}), (25, {}), (1000, {})]
-    cases += [(chance.choice([2, 5, 50]), _some_range(chance)) for _ in range(10)]
+    cases: list[tuple[int, dict[str, Any]]] = [(1, {}), (7, {}), (16, {}), (17, {}), (1000, {})]
+    cases += [(chance.choice([2, 5, 50]), _some_range(chance)) for _ in range(8)]
     for limit, wanted in cases:
         expected = [entry for entry in written if _matches(entry, wanted)]
         if newest_first:
@@ -184,6 +186,18 @@ def test_entries_are_read_consistently(house: House) -> None:
     house.faults.heal()
     house.ledger.entries("user:42")
     assert all(parameters["ConsistentRead"] for _, parameters in house.faults.calls)
+
+
+def test_a_forged_cursor_beyond_the_range_finds_nothing(house: House) -> None:
+    """A position that the range does not have is no way out of it, in either order."""
+    fill(house, count=3)
+    for newest_first, position in ((False, id_at(2)), (True, id_at(-60))):
+        listing = Listing("user:42", None, at(0), at(50), newest_first)
+        cursor = cursors.encode(listing.identity(), [f"{position}#00", "EUR"])
+        found = house.ledger.entries(
+            "user:42", since=at(0), until=at(50), newest_first=newest_first, cursor=cursor
+        )
+        assert (list(found), found.cursor) == ([], None)
 
 
 # One entry

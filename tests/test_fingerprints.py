@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import Leg, Money, Transaction, build, credit, debit, fingerprint, items
-from ledger.model import Entry, Header
+from ledger.model import Entry, Header, HeaderEntry
 
 ID = "01M3G40S00ABCDEFGHJKMNPQRS"
 OTHER_ID = "01M3G40S00ABCDEFGHJKMNPQRT"
@@ -265,3 +265,22 @@ def test_an_entry_names_the_other_side_of_its_currency() -> None:
         ("a",),
     ]
     assert entries[6].counterparties == tuple(f"user:{number}" for number in range(10))
+
+
+def test_a_single_with_a_header_and_a_hold_come_back_as_they_are() -> None:
+    """What limits and holds will write is read already: pending amounts and a single's header."""
+    legs = (
+        HeaderEntry(
+            account="a", direction="debit", currency="EUR", amount_minor=0, pending_minor=5
+        ),
+        HeaderEntry(
+            account="b", direction="credit", currency="EUR", amount_minor=0, pending_minor=-5
+        ),
+    )
+    unsigned = Header(id=ID, type="hold", entries=legs, origin="eu-west-1", single=True)
+    written = replace(unsigned, fingerprint=fingerprint.of_request(unsigned))
+    assert items.header_from(items.header_item(written)) == written
+    entries = build.entries(written)
+    assert [(e.pending_minor, e.single) for e in entries] == [(5, True), (-5, True)]
+    assert [items.entry_from(items.entry_item(entry)) for entry in entries] == list(entries)
+    assert fingerprint.of_request(replace(unsigned, single=False)) != written.fingerprint

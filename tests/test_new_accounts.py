@@ -11,6 +11,8 @@ from ledger import (
     Contended,
     Ledger,
     OutcomeUnknown,
+    Receipt,
+    Transaction,
     Unavailable,
     credit,
     debit,
@@ -94,6 +96,14 @@ def test_accounts_that_others_open_meanwhile_are_no_conflict(
     receipt = house.ledger.post(legs_of(count), type="payout")
     assert not receipt.replayed
     assert len(house.items("accounts")) == count
+    assert_whole(house, [receipt])
+
+
+def test_when_others_opened_them_all_there_is_nothing_left_to_register(house: House) -> None:
+    """Every account of the registering call came to be meanwhile: the money moves."""
+    house.faults.before("transact_write_items", opening(house, "user:42", "world:card"))
+    (receipt,) = house.ledger.post_many([Transaction(entries=deposit(), type="t")])
+    assert isinstance(receipt, Receipt)
     assert_whole(house, [receipt])
 
 

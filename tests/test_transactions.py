@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import Ledger, Money, NotFound, credit, debit
@@ -81,6 +81,7 @@ JSON: Any = st.recursive(
 )
 
 
+@settings(max_examples=10)
 @given(metadata=st.dictionaries(st.text(max_size=4), JSON, min_size=1, max_size=3))
 def test_metadata_comes_back_as_it_was_given(house: House, metadata: dict[str, Any]) -> None:
     """Whatever JSON without floats: text of any script, ints of any size that is let through."""
