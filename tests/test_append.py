@@ -10,7 +10,6 @@ import pytest
 from ledger import (
     IdempotencyConflict,
     Ledger,
-    Misconfigured,
     Money,
     NotFound,
     build,
@@ -18,7 +17,6 @@ from ledger import (
     debit,
     fingerprint,
 )
-from ledger.write import append as append_
 from tests.support.faults import Fault, Killed
 from tests.support.house import House
 from tests.support.samples import deposit, eur, operations, unconditional, written
@@ -216,13 +214,6 @@ def test_an_entry_written_under_another_version_is_still_a_replay(
         build, "single", lambda *a, **k: build._signed(replace(original(*a, **k), version=2))
     )
     assert house.ledger.append(USER, type="deposit", id=id).replayed
-
-
-def test_an_engine_that_does_not_say_what_stands_there_is_misconfigured(house: House) -> None:
-    """A failed condition without the item cannot be judged: neither success nor conflict."""
-    wanted = house.ledger.append(USER, type="deposit").entries[0]
-    with pytest.raises(Misconfigured, match="the engine misbehaves"):
-        append_._replay(wanted, None)
 
 
 def test_fault_02_without_the_condition_another_append_overwrites_the_log(

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ledger import (
     Contended,
     Ledger,
     LedgerError,
+    Misconfigured,
     OutcomeUnknown,
     Receipt,
     Transaction,
@@ -42,6 +43,37 @@ WRITES = [
     pytest.param(append, "put_item", id="append"),
     pytest.param(post, "transact_write_items", id="post"),
 ]
+
+
+def silent(number: int, operation: str, parameters: dict[str, Any]) -> Fault:
+    """A plan: every condition fails, and the engine does not say what stands there."""
+    response: Any = {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}}
+    if operation == "transact_write_items":
+        response["Error"]["Code"] = "TransactionCanceledException"
+        reasons = [{"Code": "ConditionalCheckFailed"} for _ in parameters["TransactItems"]]
+        response["CancellationReasons"] = reasons
+    if operation in ("put_item", "transact_write_items"):
+        raise ClientError(response, operation)
+    return "none"
+
+
+@pytest.mark.parametrize("accounts", [True, False], ids=["known accounts", "new accounts"])
+def test_an_engine_that_does_not_say_what_stands_there_calls_the_operator(
+    new_house: NewHouse, accounts: bool
+) -> None:
+    """Without the item nothing can be judged: no replay, no conflict, and no endless loop."""
+    house = known(new_house) if accounts else new_house()
+    house.faults.plan = silent
+    writes: list[Callable[[], object]] = [
+        lambda: append(house.ledger, None),
+        lambda: post(house.ledger, None),
+        lambda: house.ledger.open_account("another"),
+    ]
+    for write in writes:
+        with pytest.raises(Misconfigured, match="the engine misbehaves"):
+            write()
+    (outcome,) = house.ledger.post_many([Transaction(entries=deposit(), type="t")])
+    assert isinstance(outcome, Misconfigured)
 
 
 def known(new_house: NewHouse, **settings: Any) -> House:

@@ -10,6 +10,7 @@ from ledger.errors import Misconfigured, NotFound, NotHome, NotYetHere
 from ledger.items import Image
 from ledger.runtime import Runtime
 from ledger.write import requests
+from ledger.write.outcome import what_stands
 from ledger.write.requests import MAX_ITEMS, Part
 
 
@@ -82,7 +83,8 @@ def _register(rt: Runtime, names: Sequence[str]) -> None:
             rt.store.send(requests.transact(parts(rt, names)))
         except Cancelled as cancelled:
             # Another process opened some meanwhile: those are done.
-            names = still_new(rt, names, [r.item for r in cancelled.reasons if r.item])
+            found = [what_stands(reason.item) for reason in cancelled.reasons if reason.failed]
+            names = still_new(rt, names, found)
         else:
             rt.known.remember(names)
             return
@@ -102,7 +104,7 @@ def open_account(rt: Runtime, name: str) -> bool:
     try:
         rt.store.send(requests.put_account(rt.settings, name, rt.region, moment))
     except ConditionFailed as failed:
-        still_new(rt, [name], [failed.item] if failed.item else [])
+        still_new(rt, [name], [what_stands(failed.item)])
         return False
     rt.known.remember([name])
     return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ledger import build, check, items, keys
 from ledger.aws import Cancelled, ConditionFailed
-from ledger.errors import Misconfigured
 from ledger.items import Item
 from ledger.model import Entry, Receipt, Transaction
 from ledger.runtime import Runtime
@@ -34,7 +33,7 @@ def _put(rt: Runtime, entry: Entry) -> Receipt:
     try:
         rt.store.send(requests.put_entry(rt.settings, entry))
     except ConditionFailed as failed:
-        return _replay(entry, failed.item)
+        return _replay(entry, outcome.what_stands(failed.item))
     return Receipt(id=entry.transaction_id, entries=(entry,))
 
 
@@ -48,15 +47,13 @@ def _opening(rt: Runtime, entry: Entry) -> Receipt:
         if "entry" in failed:
             return _replay(entry, failed["entry"])
         # Another process opened the account meanwhile.
-        accounts.still_new(rt, [entry.account], [i for i in failed.values() if i])
+        accounts.still_new(rt, [entry.account], failed.values())
         return _put(rt, entry)
     rt.known.remember([entry.account])
     return Receipt(id=entry.transaction_id, entries=(entry,))
 
 
-def _replay(entry: Entry, item: Item | None) -> Receipt:
-    if item is None:
-        raise Misconfigured("the condition failed and nothing stands there: the engine misbehaves")
+def _replay(entry: Entry, item: Item) -> Receipt:
     return outcome.replay_entry(entry, items.entry_from(item))
 
 

@@ -178,9 +178,9 @@ def _decided(rt: Runtime, pack: Sequence[Packed], cancelled: Cancelled) -> Outco
     reasons = list(cancelled.reasons)
     for packed in pack:
         own = Cancelled([reasons.pop(0) for _ in packed.parts])
-        if failed := failed_parts(packed.parts, own):
-            own_key = packed.header.idempotency_key
-            with _into(outcomes, packed.place), carrying(packed.header.id, own_key):
+        id, key = packed.header.id, packed.header.idempotency_key
+        with _into(outcomes, packed.place), carrying(id, key):
+            if failed := failed_parts(packed.parts, own):
                 outcomes[packed.place] = earlier(rt, packed.header, failed)
     return outcomes
 

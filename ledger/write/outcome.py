@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from ledger import build, fingerprint
-from ledger.errors import REFUSALS, IdempotencyConflict, LedgerError
+from ledger.errors import REFUSALS, IdempotencyConflict, LedgerError, Misconfigured
+from ledger.items import Item
 from ledger.model import Entry, Header, Receipt, Refusal
 
 REQUEST_FIELDS = ("type", "single", "effective_at", "description", "metadata")
@@ -20,6 +21,13 @@ ENTRY_FIELDS = (
     "effective_at",
     "description",
 )
+
+
+def what_stands(item: Item | None) -> Item:
+    """The item for which a condition failed; every request asks for it."""
+    if item is None:
+        raise Misconfigured("a condition failed and nothing stands there: the engine misbehaves")
+    return item
 
 
 def replay(wanted: Header, standing: Header) -> Receipt:

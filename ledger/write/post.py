@@ -120,7 +120,7 @@ def _commit(rt: Runtime, header: Header, new: Sequence[str]) -> Receipt:
             failed = failed_parts(parts, cancelled)
             if any(part.kind != "account" for part, _ in failed):
                 return earlier(rt, header, failed)
-            new = accounts.still_new(rt, new, [item for _, item in failed if item])
+            new = accounts.still_new(rt, new, [item for _, item in failed])
         else:
             rt.known.remember(new)
             return receipt(header)
@@ -134,13 +134,13 @@ def receipt(header: Header) -> Receipt:
     )
 
 
-Failed = list[tuple[Part, Item | None]]
+Failed = list[tuple[Part, Item]]
 
 
 def failed_parts(parts: Sequence[Part], cancelled: Cancelled) -> Failed:
     """The parts whose condition failed, and what stands in their place."""
     pairs = zip(parts, cancelled.reasons, strict=True)
-    return [(part, reason.item) for part, reason in pairs if reason.failed]
+    return [(part, outcome.what_stands(reason.item)) for part, reason in pairs if reason.failed]
 
 
 def earlier(rt: Runtime, header: Header, failed: Failed) -> Receipt:
