@@ -30,12 +30,12 @@ def apply(rt: Runtime, account: str, currency: str, entries: Entries) -> Tally:
     tally, pending = Tally(), dict(entries)
     for _ in range(MAX_ROUNDS):
         if not pending:
-            return tally
+            break
         done, pending = _round(rt, account, currency, pending)
         tally += done
-    if not pending:
-        return tally
-    raise Contended(f"others kept changing the view of {account} in {currency}")
+    if pending:
+        raise Contended(f"others kept changing the view of {account} in {currency}")
+    return tally
 
 
 def _round(
