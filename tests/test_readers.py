@@ -65,17 +65,15 @@ def newest_first(house: House, account: str, seen: BalanceImage) -> list[PageIma
     return pages[::-1]
 
 
-READS = [oldest_first, newest_first]
-
-
 def read_whole(house: House, account: str, read: Any) -> None:
     """Balance and pages, as of one moment."""
     seen, pages = with_pages(house.runtime, account, "EUR", partial(read, house, account))
     assert_sound(seen, pages, house.books, account, "EUR")
 
 
-@pytest.mark.parametrize("read", READS, ids=lambda read: read.__name__)
-@pytest.mark.parametrize("kind", NEXT)
+@pytest.mark.parametrize(
+    ("kind", "read"), [*((kind, oldest_first) for kind in NEXT), ("all", newest_first)]
+)
 def test_31_balance_and_pages_are_read_as_of_one_moment(house: House, kind: str, read: Any) -> None:
     """An apply, a seal, a late event or a split comes before any call of the reader."""
     for at in itertools.count():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.record import Record
@@ -71,7 +71,6 @@ def endless(schedule: list[int]) -> Iterator[int]:
     return itertools.chain(schedule, itertools.cycle([0, 1, 2]))
 
 
-@settings(max_examples=25)
 @given(batches=deliveries(), schedule=st.lists(st.integers(0, 2), max_size=40))
 def test_30_projectors_that_take_turns_at_every_call(
     new_house: NewHouse, batches: list[list[int]], schedule: list[int]
