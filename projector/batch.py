@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from ledger.errors import InvalidRequest, LedgerError
 from ledger.items import BadItem
@@ -42,7 +43,7 @@ class _Part:
 
 
 def process(rt: Runtime, records: Sequence[Record], *, parallel: int) -> BatchResult:
-    """Apply a batch with `parallel` folds at a time.
+    """Apply a batch, `parallel` accounts at a time.
 
     The order of records does not matter, so what cannot be understood goes into quarantine and the
     rest goes on. Only what DynamoDB refused is reported as failed.
@@ -78,10 +79,13 @@ def _lowest(records: Iterable[Record]) -> str | None:
 
 
 def _side_by_side(rt: Runtime, wanted: Sequence[Fold], parallel: int) -> list[_Part]:
-    if parallel == 1 or len(wanted) <= 1:
+    """Accounts side by side. The folds of one go in turn, or they would cancel each other's seals."""
+    places = [list(some) for _, some in groupby(wanted, lambda fold: (fold.account, fold.currency))]
+    if parallel == 1 or len(places) <= 1:
         return [_apply(rt, fold) for fold in wanted]
-    with ThreadPoolExecutor(min(parallel, len(wanted))) as pool:
-        return list(pool.map(lambda fold: _apply(rt, fold), wanted))
+    with ThreadPoolExecutor(min(parallel, len(places))) as pool:
+        parts = pool.map(lambda some: [_apply(rt, fold) for fold in some], places)
+        return [part for some in parts for part in some]
 
 
 def _apply(rt: Runtime, fold: Fold) -> _Part:

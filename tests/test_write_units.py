@@ -19,6 +19,7 @@ from ledger.metering import Cost, item_bytes, write_units
 from ledger.settings import Settings
 from ledger.view import SUM_FIELDS, BalanceImage, PageImage, Sums
 from projector import requests
+from projector.batch import process
 from projector.fold import MAX_FOLD
 from projector.late import MAX_PAGE_BYTES
 from projector.seal import MAX_OPEN, to_seal
@@ -228,6 +229,22 @@ def test_a_late_event_costs_its_page_and_no_more(house: House) -> None:
         splits += tally.splits
     assert splits >= 1
     assert all(item_bytes(page) <= MAX_PAGE_BYTES for page in house.items("balances"))
+
+
+def test_the_folds_of_one_account_do_not_fail_each_other(house: House) -> None:
+    """A batch of more than one fold on an account costs no more: its folds go one after another.
+
+    Side by side they would cancel each other's seals, and one would make the other's events late.
+    """
+    made = [entry_at(house, MERCHANT, n) for n in range(3 * MAX_FOLD)]
+    log(house, made)
+    house.advance(HOUR)
+    meter = house.meter()
+    result = process(house.runtime, house.new_records(), parallel=8)
+    assert result.tally.applied == len(made)
+    assert result.tally.late == 0
+    assert meter.costs["transact_write_items"].write_units <= 0.15 * len(made)
+    assert meter.costs["batch_get_item"].read_units <= len(made)
 
 
 SETTINGS = Settings()
