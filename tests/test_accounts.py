@@ -14,6 +14,7 @@ from ledger import InvalidRequest, Ledger, Misconfigured, NotFound, Transaction,
 from ledger.check import ACCOUNT
 from ledger.runtime import KnownAccounts
 from tests.conftest import NewHouse
+from tests.support.examples import many
 from tests.support.house import START, House
 from tests.support.samples import deposit, eur, id_at, operations, written
 
@@ -103,6 +104,7 @@ def test_a_process_looks_an_account_up_once(house: House) -> None:
     assert operations(house) == ["batch_get_item", "transact_write_items", "transact_write_items"]
 
 
+@many
 @given(
     steps=st.lists(
         st.tuples(st.booleans(), st.lists(st.sampled_from("abcdefgh"), max_size=4)), max_size=20
@@ -203,6 +205,7 @@ def test_a_cursor_of_accounts_belongs_to_its_prefix(listed: House) -> None:
         listed.ledger.entries("user:01", cursor=cursor)
 
 
+@many
 @given(name=st.from_regex(ACCOUNT, fullmatch=True))
 def test_every_account_is_in_one_of_sixteen_listings(name: str) -> None:
     """The listing is spread by name alone, so that every process finds the same partition."""

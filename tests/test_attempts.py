@@ -38,6 +38,7 @@ from ledger.errors import (
 )
 from ledger.request import Operation, Request
 from ledger.store import MAX_BACKOFF_SECONDS, Store
+from tests.support.examples import many
 
 URL = "https://dynamodb.eu-west-1.amazonaws.com/"
 ITEM = {"PK": {"S": "a"}}
@@ -193,6 +194,7 @@ def scripted(*answers: Any, slept: list[float] | None = None) -> tuple[Store, Sc
 BY_KIND = {"throttled": THROTTLED, "conflict": CONFLICT, "unsent": UNSENT, "lost": LOST}
 
 
+@many
 @given(kinds=st.lists(st.sampled_from(sorted(BY_KIND)), max_size=ATTEMPTS + 1))
 def test_fault_03_a_write_is_unavailable_only_when_nothing_was_written(kinds: list[str]) -> None:
     """Whatever the failures: one lost reply makes a write unknown, none leaves it unwritten."""
@@ -211,6 +213,7 @@ def test_fault_03_a_write_is_unavailable_only_when_nothing_was_written(kinds: li
     assert len(client.asked) == min(len(kinds) + 1, ATTEMPTS)
 
 
+@many
 @given(kinds=st.lists(st.sampled_from(["throttled", "unsent", "lost"]), min_size=ATTEMPTS))
 def test_fault_09_a_read_is_never_unknown(kinds: list[str]) -> None:
     """A read that failed changed nothing, whatever became of its replies."""

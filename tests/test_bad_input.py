@@ -24,6 +24,7 @@ from ledger.check import (
     MAX_METADATA_BYTES,
     MAX_METADATA_DEPTH,
 )
+from tests.support.examples import many
 from tests.support.unplugged import NoCall, shown, unplugged
 
 ID = "01M6FDZZZZZZZZZZZZZZZZZZZZ"
@@ -323,6 +324,7 @@ def test_an_unbalanced_transaction_says_by_how_much_in_which_currency(ledger: Le
     assert "USD" not in str(error.value)
 
 
+@many
 @given(amounts=st.lists(st.integers(1, 10**27), min_size=2, max_size=90), data=st.data())
 def test_only_what_sums_to_zero_is_sent(amounts: list[int], data: st.DataObject) -> None:
     """Whatever the amounts and directions: sent if and only if credits and debits are equal."""

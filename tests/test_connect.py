@@ -111,6 +111,34 @@ def test_the_tables_are_as_the_design_says(house: House) -> None:
         assert "StreamSpecification" not in found
 
 
+class Slow:
+    """A client whose tables take a while to be there."""
+
+    def __init__(self, client: Any) -> None:
+        self.meta, self.exceptions = client.meta, client.exceptions
+        self.describe_time_to_live = client.describe_time_to_live
+        self.waited: list[str] = []
+
+    def create_table(self, **_: Any) -> Any:
+        """As AWS answers, and engines do not."""
+        return {"TableDescription": {"TableStatus": "CREATING"}}
+
+    def get_waiter(self, _name: str) -> Any:
+        """A waiter that is done at once."""
+        return self
+
+    def wait(self, **parameters: Any) -> None:
+        """Note what was waited for."""
+        self.waited.append(parameters["TableName"])
+
+
+def test_a_table_that_is_still_being_made_is_waited_for(house: House) -> None:
+    """`create_tables` returns when the tables can be used."""
+    slow = Slow(house.faults)
+    create_tables(slow, house.settings)
+    assert len(slow.waited) == 5
+
+
 def closed_port() -> int:
     """A port on which nothing listens."""
     with socket.socket() as listener:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger import InvalidRequest, Ledger
 from ledger.read import cursor as cursors
+from tests.support.examples import many
 from tests.support.samples import id_at
 from tests.support.unplugged import shown, unplugged
 
@@ -20,6 +21,7 @@ LISTINGS = st.lists(VALUES, max_size=6)
 POSITIONS = st.lists(st.text(max_size=12), min_size=1, max_size=3)
 
 
+@many
 @given(listing=LISTINGS, position=POSITIONS)
 def test_a_cursor_says_where_its_listing_goes_on(listing: list[Any], position: list[str]) -> None:
     """encode and decode are each other's inverse, in characters that any URL takes as they are."""
@@ -28,6 +30,7 @@ def test_a_cursor_says_where_its_listing_goes_on(listing: list[Any], position: l
     assert all(character.isalnum() or character in "-_" for character in cursor)
 
 
+@many
 @given(listing=LISTINGS, other=LISTINGS, position=POSITIONS)
 def test_a_cursor_belongs_to_one_listing(
     listing: list[Any], other: list[Any], position: list[str]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ledger import Leg, Money, Transaction, build, credit, debit, fingerprint, items
 from ledger.model import Entry, Header, HeaderEntry
+from tests.support.examples import many
 
 ID = "01M3G40S00ABCDEFGHJKMNPQRS"
 OTHER_ID = "01M3G40S00ABCDEFGHJKMNPQRT"
@@ -194,6 +195,7 @@ JSON = st.recursive(
 )
 
 
+@many
 @given(metadata=st.dictionaries(st.text(max_size=4), JSON, min_size=1, max_size=4), data=st.data())
 def test_the_order_of_metadata_says_nothing(metadata: dict[str, Any], data: st.DataObject) -> None:
     """The same metadata in any order of its keys is the same request; other metadata is another."""
@@ -219,6 +221,7 @@ TRANSACTIONS = st.builds(
 )
 
 
+@many
 @given(one=TRANSACTIONS, other=TRANSACTIONS)
 def test_two_requests_never_share_a_form(one: Transaction, other: Transaction) -> None:
     """The canonical form is unambiguous: equal fingerprints are of equal requests."""
@@ -228,6 +231,7 @@ def test_two_requests_never_share_a_form(one: Transaction, other: Transaction) -
     )
 
 
+@many
 @given(transaction=TRANSACTIONS)
 def test_what_is_read_back_has_the_fingerprint_that_was_written(transaction: Transaction) -> None:
     """Through an item and back, headers and entries are themselves, and so are their fingerprints."""

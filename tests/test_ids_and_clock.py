@@ -12,6 +12,7 @@ from ulid import ULID
 
 from ledger import InvalidRequest, Misconfigured, ids
 from ledger.clock import MAX_SKEW_SECONDS, Clock, correction
+from tests.support.examples import many
 from tests.support.house import START
 
 MS = st.integers(0, ids.LAST_MS)
@@ -22,6 +23,7 @@ PLACES = st.integers(0, 99)
 # Ids
 
 
+@many
 @given(milliseconds=MS, randomness=NONCES)
 def test_an_id_has_the_time_that_it_was_made_of(milliseconds: int, randomness: bytes) -> None:
     """mint and time_ms are each other's inverse, and what is minted is canonical."""
@@ -30,6 +32,7 @@ def test_an_id_has_the_time_that_it_was_made_of(milliseconds: int, randomness: b
     assert ids.time_ms(id) == milliseconds
 
 
+@many
 @given(a=MS, b=MS, one=NONCES, other=NONCES, here=PLACES, there=PLACES)
 def test_ids_sort_by_time_in_every_form(
     a: int, b: int, one: bytes, other: bytes, here: int, there: int
@@ -44,6 +47,7 @@ def test_ids_sort_by_time_in_every_form(
     assert (texts[0] == texts[1]) == (packed[0] == packed[1])
 
 
+@many
 @given(milliseconds=MS, randomness=NONCES, place=PLACES)
 def test_an_entrys_id_is_seventeen_bytes_and_back(
     milliseconds: int, randomness: bytes, place: int
@@ -59,6 +63,7 @@ def test_an_entrys_id_is_seventeen_bytes_and_back(
     assert packed > ids.FIRST
 
 
+@many
 @given(text=st.text(max_size=30) | st.from_regex(r"[0-9A-Za-z]{25,27}", fullmatch=True))
 def test_fault_46_two_texts_are_never_one_id(text: str) -> None:
     """What is accepted is exactly what the id would be written as; all else is refused."""
@@ -69,6 +74,7 @@ def test_fault_46_two_texts_are_never_one_id(text: str) -> None:
     assert str(ULID.from_str(text)) == text
 
 
+@many
 @given(
     at=st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001  # hypothesis adds the zone
     step=st.integers(-3, 3),
@@ -95,6 +101,7 @@ SKEWS = st.floats(-1000, 1000)
 SPANS = st.floats(0, 10)
 
 
+@many
 @given(true=TIMES, skew=SKEWS, there=SPANS, back=SPANS)
 def test_the_corrected_clock_agrees_with_the_reply(
     true: float, skew: float, there: float, back: float
@@ -107,6 +114,7 @@ def test_the_corrected_clock_agrees_with_the_reply(
     assert sent + moved <= date + 1 + 1e-6
 
 
+@many
 @given(true=TIMES, skew=SKEWS, there=SPANS, back=SPANS, share=st.floats(0, 0.999))
 def test_the_clock_is_moved_by_the_least_that_agrees(
     true: float, skew: float, there: float, back: float, share: float
@@ -122,6 +130,7 @@ def test_the_clock_is_moved_by_the_least_that_agrees(
         assert abs(moved) <= abs(skew) + 1e-6
 
 
+@many
 @given(true=TIMES, skew=st.floats(-0.5, 0.5), there=SPANS, back=SPANS)
 def test_a_good_clock_is_left_alone(true: float, skew: float, there: float, back: float) -> None:
     """A clock whose own time fits the reply is not moved at all."""
@@ -132,6 +141,7 @@ def test_a_good_clock_is_left_alone(true: float, skew: float, there: float, back
     assert correction(sent, received, date) == 0.0
 
 
+@many
 @given(true=TIMES, skew=st.floats(-MAX_SKEW_SECONDS + 20, MAX_SKEW_SECONDS - 20), wait=SPANS)
 def test_fault_15_a_corrected_time_is_right_to_the_second_and_the_round_trip(
     true: float, skew: float, wait: float

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ledger import InvalidRequest, ids, keys
 from ledger.check import ACCOUNT
 from ledger.money import CURRENCY
+from tests.support.examples import many
 
 ACCOUNTS = st.from_regex(ACCOUNT, fullmatch=True)
 CODES = st.from_regex(CURRENCY, fullmatch=True).filter(str.isascii)
@@ -19,6 +20,7 @@ ENTRY_IDS = st.builds(
 )
 
 
+@many
 @given(account=ACCOUNTS, currency=CODES, entry_id=ENTRY_IDS)
 def test_a_key_gives_back_its_parts(account: str, currency: str, entry_id: str) -> None:
     """Account, currency and id are read from the keys as they were written into them."""
@@ -29,6 +31,7 @@ def test_a_key_gives_back_its_parts(account: str, currency: str, entry_id: str) 
     assert page.startswith(keys.pages(currency, "generation"))
 
 
+@many
 @given(one=CODES, other=CODES, first=ENTRY_IDS, second=ENTRY_IDS)
 def test_currencies_do_not_interleave(one: str, other: str, first: str, second: str) -> None:
     """All keys of one currency lie together, in the order of their ids, and end at their end."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ledger import InvalidRequest, LedgerError, Money
 from ledger.money import MAX_EXPONENT, Currencies
+from tests.support.examples import many
 from tests.support.unplugged import shown
 
 DECLARED = {"PTS": 0, "GRAMS": 3, "ETH": 18, "A23456789012": MAX_EXPONENT}
@@ -35,6 +36,7 @@ def test_the_currencies_are_iso_4217s_and_the_declared_ones() -> None:
     assert (CURRENCIES.exponent("EUR"), CURRENCIES.exponent("JPY")) == (2, 0)
 
 
+@many
 @given(code=st.sampled_from(CODES), minor=MINOR)
 def test_a_formatted_amount_reads_back_as_itself(code: str, minor: int) -> None:
     """format and money are each other's inverse, for every currency and every amount."""
@@ -44,6 +46,7 @@ def test_a_formatted_amount_reads_back_as_itself(code: str, minor: int) -> None:
     assert CURRENCIES.money(Decimal(amount), currency) == money
 
 
+@many
 @given(code=st.sampled_from(CODES), minor=MINOR)
 def test_a_formatted_amount_has_all_its_decimals(code: str, minor: int) -> None:
     """The text has exactly as many decimals as the currency, and at least one digit before them."""
@@ -131,6 +134,7 @@ def test_fault_45_more_decimals_than_the_currency_has_are_refused(
         CURRENCIES.money(amount, currency)
 
 
+@many
 @given(text=st.text(max_size=12))
 def test_whatever_text_comes_is_money_or_refused(text: str) -> None:
     """Any text gives the very amount that Decimal reads, or InvalidRequest: never another error."""
@@ -141,6 +145,7 @@ def test_whatever_text_comes_is_money_or_refused(text: str) -> None:
     assert Decimal(money.amount_minor).scaleb(-2) == Decimal(text)
 
 
+@many
 @given(amount=st.decimals(allow_nan=True, allow_infinity=True))
 def test_whatever_decimal_comes_is_money_or_refused(amount: Decimal) -> None:
     """Any Decimal gives its very amount, or InvalidRequest."""
@@ -193,6 +198,7 @@ def test_fault_45_an_unknown_currency_is_refused_with_the_way_to_declare_it() ->
         Currencies().exponent("PTS")
 
 
+@many
 @given(a=MINOR, b=MINOR)
 def test_arithmetic_is_that_of_integers(a: int, b: int) -> None:
     """Sums, differences, signs and order are exact at any size."""

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import Misconfigured, Settings
+from tests.support.examples import many
 from tests.support.unplugged import shown
 
 
@@ -103,6 +104,7 @@ def test_settings_cannot_change() -> None:
         settings.attempts = 3  # type: ignore[misc]
 
 
+@many
 @given(
     homes=st.dictionaries(st.text("ab:", max_size=4), st.sampled_from(["r1", "r2", "r3"])),
     account=st.text("ab:", max_size=6),
