@@ -90,7 +90,6 @@ def late(
         "ConditionExpression": f"#from < :smallest AND {absent}",
         "ExpressionAttributeNames": {"#from": "from"},
         "ExpressionAttributeValues": values,
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
     balance = _of_generation(settings, account, currency, page)
     balance["UpdateExpression"] = f"ADD {ADD_SUMS}, lates :one"
@@ -141,7 +140,6 @@ def _of_generation(
             ":generation": {"S": page.generation},
             ":one": {"N": "1"},
         },
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
