@@ -73,7 +73,9 @@ def stories(draw: st.DrawFn) -> Story:
             st.sampled_from([0.0, 1.0, 6.0, 30.0]), min_size=len(batches), max_size=len(batches)
         )
     )
-    faults = draw(st.dictionaries(st.integers(0, 60), st.sampled_from(FAULTS), max_size=12))
+    faults = draw(
+        st.dictionaries(st.integers(0, 40), st.sampled_from(FAULTS), min_size=4, max_size=16)
+    )
     return Story(written, batches, waits, faults)
 
 
