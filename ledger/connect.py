@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 import time
 import uuid
@@ -18,6 +19,8 @@ from ledger.runtime import Runtime
 from ledger.settings import Settings
 from ledger.store import Store
 
+USER_AGENT = f"folio-ledger Boto3/{boto3.__version__} Python/{platform.python_version()}"
+
 
 def client_config(settings: Settings) -> Config:
     """One attempt a call (the store repeats them), explicit time-outs, a pool for all threads."""
@@ -31,7 +34,8 @@ def client_config(settings: Settings) -> Config:
         parameter_validation=False,
         tcp_keepalive=True,
         account_id_endpoint_mode="disabled",
-        user_agent_extra="folio-ledger",
+        # The SDK would put one together anew for every attempt, at a tenth of a call's CPU.
+        user_agent=USER_AGENT,
     )
 
 
