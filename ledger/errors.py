@@ -40,7 +40,11 @@ class InvalidRequest(LedgerError):
 
 
 class IdempotencyConflict(LedgerError):
-    """The same id or key stands for another request. `fields` names what differs."""
+    """The same id or key stands for another request; nothing was written.
+
+    `fields` names what differs, as `type` or `entries[1].amount_minor`; `id` is the transaction that
+    stands there, not the one that the call brought.
+    """
 
     def __init__(
         self,

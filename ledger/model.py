@@ -47,8 +47,9 @@ class Transaction:
         entries: 1 to 90 legs; their order gives each its place, and so its id.
         type: the caller's label, 1 to 64 characters.
         description: up to 1,024 bytes, kept on every entry.
-        metadata: JSON without floats, up to 65,536 bytes, kept on the header alone.
-        trace: for log lines only; neither stored nor part of the request's identity.
+        metadata: JSON without floats (ints of up to 1,024 bits), up to 65,536 bytes and 8 levels,
+            kept on the header alone.
+        trace: JSON for log lines only; neither stored nor part of the request's identity.
         effective_at: the business time, with a zone; absent, `recorded_at` stands for it.
         idempotency_key: up to 1,024 bytes; the same key and request give the first result again.
         id: a ULID of `ledger.new_id()`, to try again with after an unknown outcome.

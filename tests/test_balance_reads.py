@@ -122,7 +122,7 @@ def test_a_fresh_balance_lacks_only_what_is_late(sealing: House, seed: int) -> N
     amounts: dict[str, int] = {}
     held: list[Record] = []
     late = 0
-    for number in range(16):
+    for number in range(12):
         amount = chance.randint(1, 1000)
         receipt = give(sealing, amount, chance.uniform(-60, 4), number)
         sealing.posted([receipt])

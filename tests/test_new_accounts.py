@@ -17,6 +17,7 @@ from ledger import (
     credit,
     debit,
 )
+from ledger.write import accounts
 from tests.conftest import NewHouse
 from tests.support.faults import Fault
 from tests.support.house import House
@@ -50,8 +51,7 @@ def test_accounts_that_do_not_fit_are_registered_in_a_call_before(
 ) -> None:
     """Ninety entries leave room for a header and nine items: what is beyond goes first."""
     legs = legs_of(90)
-    for leg in legs[new:]:
-        house.ledger.open_account(leg.account)
+    accounts.register(house.runtime, [leg.account for leg in legs[new:]])
     house.faults.heal()
     receipt = house.ledger.post(legs, type="payout", idempotency_key=key)
     assert operations(house).count("transact_write_items") == calls
