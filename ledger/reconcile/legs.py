@@ -17,7 +17,7 @@ from ledger.reconcile.candidates import Candidates
 from ledger.reconcile.compare import seen
 from ledger.reconcile.digest import Difference, bucket_of
 from ledger.reconcile.scans import scan, without_record
-from ledger.reconcile.transaction import balances, place, readable
+from ledger.reconcile.transaction import balances, named, place, readable
 from ledger.runtime import Runtime
 
 MAX_BUCKETS = 1000
@@ -154,6 +154,10 @@ class WholeLog:
                     self._candidates.key(key)
 
 
+def _is(entry: Entry, expected: Entry | None) -> bool:
+    return expected is not None and expected.fingerprint == entry.fingerprint
+
+
 def _same(header: Header, key_item: Image) -> bool:
     return header.fingerprint == bytes(key_item["fingerprint"]["B"])
 
@@ -197,9 +201,8 @@ class NamedLegs:
         items = self._rt.store.get_many(self._rt.settings.events_table, places)
         headers = {item["PK"]["S"].removeprefix(keys.TRANSACTION): readable(item) for item in items}
         for transaction_id, entries in self._waiting.items():
-            header = headers.get(transaction_id)
-            expected = {place(e): e.fingerprint for e in build.entries(header)} if header else {}
-            if any(expected.get(place(e)) != e.fingerprint for e in entries):
+            expected = named(headers.get(transaction_id))
+            if not all(_is(e, expected.get(place(e))) for e in entries):
                 self._candidates.transaction(transaction_id, map(place, entries))
         self.transactions += len(self._waiting)
         self._waiting.clear()

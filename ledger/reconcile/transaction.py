@@ -25,13 +25,15 @@ def check(rt: Runtime, transaction_id: str, suspected: Iterable[Place]) -> list[
 
     `suspected` are places at which entries of this id were seen. Entries appended by themselves
     have no header, and are none of its business.
+
+    Raises:
+        BadItem: the header is of a schema version that this code does not know.
     """
     item = rt.store.get(rt.settings.events_table, keys.transaction(transaction_id), keys.HEADER)
-    header = readable(item) if item is not None else None
+    header = _understood(item) if item is not None else None
     findings = altered(transaction_id, header) if item is not None else []
     findings += check_key_of(rt, header) if header else []
-    moves = header is not None and header.refusal is None
-    expected = {place(e): e for e in build.entries(header)} if header and moves else {}
+    expected = named(header)
     wanted = sorted({*expected, *suspected})
     standing = _standing(rt, wanted)
     for where in wanted:
@@ -47,6 +49,23 @@ def readable(item: Image) -> Header | None:
         return header_from(item)
     except BadItem:
         return None
+
+
+def _understood(item: Image) -> Header | None:
+    """The header, or None if it is broken: one of a newer version is not."""
+    try:
+        return header_from(item)
+    except BadItem as error:
+        if error.reason == "unknown version":
+            raise
+        return None
+
+
+def named(header: Header | None) -> dict[Place, Entry]:
+    """The entries that the log must have by a header: none by a refused one."""
+    if header is None or header.refusal is not None:
+        return {}
+    return {place(e): e for e in build.entries(header)}
 
 
 def altered(transaction_id: str, header: Header | None) -> list[Finding]:
