@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from ledger.aws import ATTEMPT_ERRORS, Repeat, translate
 from ledger.errors import Misconfigured, Unavailable
+from ledger.items import EXPIRES_AT
 from ledger.settings import Settings
-from ledger.tables import EXPIRES_AT, definitions
+from ledger.tables import definitions
 
 # What AWS's endpoints end with, in each of its partitions.
 AWS_DOMAINS = (

@@ -12,7 +12,6 @@ from ulid import ULID
 
 from ledger.errors import InvalidRequest
 
-MAX_PLACES = 100
 RANDOM_BYTES = 10
 NIL = "0" * 26
 FIRST = bytes(17)

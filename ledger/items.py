@@ -13,12 +13,14 @@ from typing import Any, Final, cast
 from ledger import ids, keys
 from ledger.errors import InvalidRequest, Misconfigured
 from ledger.fingerprint import ENTRY_FORMS, REQUEST_FORMS, instant
-from ledger.model import Direction, Entry, Header, HeaderEntry, Refusal
+from ledger.model import Direction, Entry, Header, HeaderEntry, KeyRecord, Refusal
 
 Item = dict[str, Any]
 Image = Mapping[str, Any]
 REFUSED: Final = "REFUSED"
 POSTED: Final = "POSTED"
+EXPIRES_AT: Final = "expires_at"
+"""The attribute by which DynamoDB's TTL removes expired idempotency keys."""
 
 
 class BadItem(Misconfigured):
@@ -162,6 +164,34 @@ def _leg_from(leg: Image) -> HeaderEntry:
         amount_minor=int(leg["amount_minor"]["N"]),
         pending_minor=int(leg.get("pending_minor", {"N": "0"})["N"]),
     )
+
+
+def key_item(record: KeyRecord) -> Item:
+    """An idempotency key as it is put beside the log."""
+    item: Item = {
+        "PK": {"S": keys.idempotency(record.key)},
+        "v": {"N": str(record.version)},
+        "transaction": {"S": record.transaction_id},
+        "fingerprint": {"B": record.fingerprint},
+    }
+    if record.expires_at is not None:
+        item[EXPIRES_AT] = {"N": str(record.expires_at)}
+    return item
+
+
+def key_from(item: Image) -> KeyRecord:
+    """An idempotency key from its item. Raises `BadItem`."""
+    version = _version(item, REQUEST_FORMS)
+    try:
+        return KeyRecord(
+            key=keys.idempotency_key(item["PK"]["S"]),
+            transaction_id=ids.check_id(item["transaction"]["S"]),
+            fingerprint=bytes(item["fingerprint"]["B"]),
+            expires_at=int(item[EXPIRES_AT]["N"]) if EXPIRES_AT in item else None,
+            version=version,
+        )
+    except (InvalidRequest, KeyError, TypeError, ValueError) as error:
+        raise BadItem("bad item", _what(error)) from error
 
 
 def _version(item: Image, known: Mapping[int, object]) -> int:

@@ -81,6 +81,11 @@ def idempotency(key: str) -> str:
     return "KEY#" + key
 
 
+def idempotency_key(partition: str) -> str:
+    """The idempotency key of a partition."""
+    return partition.removeprefix("KEY#")
+
+
 def listing(name: str) -> str:
     """The index partition under which an account is listed."""
     return f"ACCOUNTS#{hashlib.sha256(name.encode()).digest()[0] % LISTINGS:x}"

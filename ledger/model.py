@@ -152,6 +152,24 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """An idempotency key, as it stands beside the log: whose it is, and until when.
+
+    `expires_at` is in seconds since 1970; None: it lives for ever.
+    """
+
+    key: str
+    transaction_id: str
+    fingerprint: bytes
+    expires_at: int | None = None
+    version: int = 1
+
+    def expired(self, now: float) -> bool:
+        """Whether it counts as gone, though TTL may not have removed it yet."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostedTransaction:
     """What `ledger.transaction(id)` returns: a transaction with all its entries, read atomically."""
 

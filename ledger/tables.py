@@ -43,7 +43,3 @@ def _table(name: str, *, sort: bool = True) -> dict[str, Any]:
         "AttributeDefinitions": [_string(key["AttributeName"]) for key in keys],
         "BillingMode": "PAY_PER_REQUEST",
     }
-
-
-EXPIRES_AT = "expires_at"
-"""The attribute by which DynamoDB's TTL removes expired idempotency keys."""

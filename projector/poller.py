@@ -6,8 +6,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from ledger.aws import ATTEMPT_ERRORS
 from ledger.errors import LedgerError, Misconfigured
 from ledger.log import logger
 from ledger.runtime import Runtime
@@ -72,7 +71,7 @@ class Poller:
         while not stop.is_set():
             try:
                 read, failed = self.step()
-            except (LedgerError, ClientError, BotoCoreError) as error:
+            except (LedgerError, *ATTEMPT_ERRORS) as error:
                 log.warning("poll failed", error=type(error).__name__, message=str(error))
                 self._listed_at = float("-inf")
                 stop.wait(FAILED_SECONDS)

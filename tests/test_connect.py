@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from ledger import Ledger, Misconfigured, Settings, Unavailable, connect, credit
 from ledger.embedded import local_session
 from ledger.engine_tables import create_tables
+from ledger.items import EXPIRES_AT
 from ledger.money import Money
-from ledger.tables import EXPIRES_AT
 from tests.support.house import House
 from tests.support.unplugged import shown
 

@@ -16,7 +16,7 @@ from ledger import (
     Receipt,
 )
 from ledger.errors import LedgerError
-from ledger.tables import EXPIRES_AT
+from ledger.items import EXPIRES_AT
 from ledger.write import post, requests
 from tests.conftest import NewHouse
 from tests.support.faults import Fault, Killed

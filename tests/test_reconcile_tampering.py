@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import Money, Receipt, Transaction, build, credit, debit, ids, keys
+from ledger import Misconfigured, Money, Receipt, Transaction, build, credit, debit, ids, keys
 from ledger.errors import Contended
 from ledger.items import Item, entry_item, header_from, header_item
 from ledger.model import Header, Refusal
@@ -210,3 +210,70 @@ def test_headers_of_a_named_account_are_read_a_hundred_at_a_time(house: House) -
     report = run(house, ["user:1"])
 
     assert (report.verdict, report.transactions) == ("clean", 101)
+
+
+@pytest.mark.parametrize("projected", [True, False])
+def test_fault_36_an_entry_dated_in_the_future_is_not_in_flight_for_ever(
+    paged: House, projected: bool
+) -> None:
+    """Nobody mints such an id, so it is compared like an old one, applied or not."""
+    template = paged.ledger.entries("user:1", limit=1)[0]
+    next_year = ids.mint(paged.clock.time_ms() + 365 * 86_400_000, bytes(10))
+    injected = build._signed(replace(template, transaction_id=next_year, place=0))
+    put(paged, "events", entry_item(injected))
+    if projected:
+        paged.settle()
+
+    report = run(paged)
+
+    assert report.verdict == "drift"
+    assert "leg injected" in kinds(report)
+    assert ("missing" in kinds(report)) is not projected
+    assert {f.entry_id for f in report.findings} == {injected.id}
+
+
+def test_what_was_not_looked_at_again_is_no_drift(
+    paged: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import writes old ids between the accounts' queries and the scan: more than is read again."""
+    monkeypatch.setattr(legs, "MAX_BUCKETS", 1)
+    old = [ids.mint(paged.clock.time_ms() - 3_600_000, bytes([n] * 10)) for n in range(5)]
+    waiting = [True]
+
+    def write_meanwhile(_number: int, name: str, parameters: dict[str, Any]) -> Any:
+        if name == "scan" and parameters["TableName"] == paged.settings.events_table and waiting:
+            waiting.clear()
+            for transaction_id in old:
+                paged.ledger.transfer(
+                    source="world:card",
+                    destination="user:1",
+                    money=Money(1, "EUR"),
+                    type="import",
+                    id=transaction_id,
+                )
+            paged.settle()
+        return "none"
+
+    paged.faults.plan = write_meanwhile
+
+    report = run(paged)
+
+    assert (report.verdict, report.findings) == ("incomplete", ())
+    assert report.omitted > 0
+    paged.faults.heal()
+    assert run(paged).verdict == "clean"
+
+
+def test_an_idempotency_key_that_cannot_be_read_is_named(paged: House) -> None:
+    """Garbage in its place is found from the key's side and from its header's."""
+    deposit = [debit("world:card", Money(1, "EUR")), credit("user:1", Money(1, "EUR"))]
+    paged.ledger.post(deposit, type="deposit", idempotency_key="k")
+    paged.settle()
+    paged.clock.advance(600)
+    put(paged, "idempotency", {"PK": {"S": keys.idempotency("k")}, "v": {"N": "1"}})
+
+    assert kinds(run(paged)) == {"key"}
+    with pytest.raises(Misconfigured, match="bad item"):
+        paged.ledger.post(deposit, type="deposit", idempotency_key="k")
+    with pytest.raises(Misconfigured, match="bad item"):
+        paged.ledger.transaction_by_key("k")

@@ -6,7 +6,7 @@ import json
 
 from ledger import build, keys
 from ledger.errors import NotFound
-from ledger.items import header_from
+from ledger.items import header_from, key_from
 from ledger.model import PostedTransaction
 from ledger.runtime import Runtime
 from ledger.write.outcome import refused
@@ -31,7 +31,7 @@ def transaction_by_key(rt: Runtime, key: str) -> PostedTransaction:
     """See `Ledger.transaction_by_key`."""
     rt.synchronise()
     item = rt.store.get(rt.settings.idempotency_table, keys.idempotency(key))
-    expires = int(item["expires_at"]["N"]) if item and "expires_at" in item else None
-    if item is None or (expires is not None and expires <= rt.clock.time()):
+    record = None if item is None else key_from(item)
+    if record is None or record.expired(rt.clock.time()):
         raise NotFound("there is no such idempotency key", idempotency_key=key)
-    return transaction(rt, item["transaction"]["S"])
+    return transaction(rt, record.transaction_id)

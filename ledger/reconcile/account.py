@@ -13,6 +13,7 @@ from ledger.model import Entry
 from ledger.read import log
 from ledger.read.balance import image
 from ledger.reconcile.compare import Amounts, Comparison, Seen, differing, seen
+from ledger.reconcile.grace import Grace
 from ledger.reconcile.report import Finding
 from ledger.request import Request
 from ledger.runtime import Runtime
@@ -61,19 +62,19 @@ def check(
     rt: Runtime,
     account: str,
     currency: str,
-    cut_ms: int,
+    grace: Grace,
     observe: Callable[[Entry], None] | None = None,
 ) -> Checked:
     """Compare one account and currency; `observe` is given each sound entry of the log, once.
 
-    Ids of `cut_ms` (milliseconds since 1970) and later may be in flight. If late events change the
+    If late events change the
     pages meanwhile it is read once more, and the first image counts.
 
     Raises:
         Contended: it kept changing.
     """
     try:
-        return _stable(rt, account, currency, cut_ms, observe)
+        return _stable(rt, account, currency, grace, observe)
     except BadItem as error:
         return Checked(findings=[_broken(account, currency, str(error))])
 
@@ -82,12 +83,12 @@ def _stable(
     rt: Runtime,
     account: str,
     currency: str,
-    cut_ms: int,
+    grace: Grace,
     observe: Callable[[Entry], None] | None,
 ) -> Checked:
     before = image(rt, account, currency)
     for _ in range(MAX_READS):
-        checked = _pass(rt, account, currency, cut_ms, before, observe)
+        checked = _pass(rt, account, currency, grace, before, observe)
         after = image(rt, account, currency)
         if (after.lates, after.generation) == (before.lates, before.generation):
             return checked
@@ -100,7 +101,7 @@ def _pass(
     rt: Runtime,
     account: str,
     currency: str,
-    cut_ms: int,
+    grace: Grace,
     view: BalanceImage,
     observe: Callable[[Entry], None] | None,
 ) -> Checked:
@@ -109,24 +110,24 @@ def _pass(
     for pages in _pages(rt, account, currency, view):
         checked.findings += broken(account, currency, pages, end)
         start, end = end, pages[-1].through
-        ranges = [_of_page(account, currency, page, cut_ms) for page in pages]
+        ranges = [_of_page(account, currency, page, grace) for page in pages]
         _compare(rt, ranges, [page.through for page in pages], start, end, checked, observe)
         _finish(ranges, total, checked)
     if end != view.through:
         checked.findings.append(_broken(account, currency, "the newest page is not at `through`"))
-        lost = Comparison(account, currency, "", frozenset(), cut_ms)
+        lost = Comparison(account, currency, "", frozenset(), grace)
         _compare(rt, [lost], [], end, view.through, checked, observe)
         _finish([lost], total, checked)
-    rest = Comparison(account, currency, "", view.open, cut_ms)
+    rest = Comparison(account, currency, "", view.open, grace)
     _compare(rt, [rest], [], view.through, None, checked, observe)
     _finish([rest], total, checked)
     checked.findings += _of_balance(account, currency, view, total, checked.findings)
     return checked
 
 
-def _of_page(account: str, currency: str, page: PageImage, cut_ms: int) -> Comparison:
+def _of_page(account: str, currency: str, page: PageImage, grace: Grace) -> Comparison:
     name = keys.page(currency, page.generation, ids.unpack(page.through))
-    return Comparison(account, currency, name, page.ids, cut_ms, found=page.sums)
+    return Comparison(account, currency, name, page.ids, grace, found=page.sums)
 
 
 def _pages(

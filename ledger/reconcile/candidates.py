@@ -10,6 +10,7 @@ from typing import TypeVar
 from ledger import keys
 from ledger.errors import LedgerError
 from ledger.reconcile import account, transaction
+from ledger.reconcile.grace import Grace
 from ledger.reconcile.report import MAX_FINDINGS, Finding
 from ledger.reconcile.transaction import Place
 from ledger.runtime import Runtime
@@ -74,16 +75,16 @@ def reading(what: str, unread: list[str]) -> Iterator[None]:
 def confirm(
     rt: Runtime,
     candidates: Candidates,
-    cut_ms: int,
+    grace: Grace,
     grace_seconds: float,
     sleep: Callable[[float], None],
 ) -> Confirmed:
     """Look again, and if anything still disagrees, once more after the grace time: both count."""
-    first = _look(rt, candidates, cut_ms)
+    first = _look(rt, candidates, grace)
     if not first.findings:
         return first
     sleep(grace_seconds)
-    second = _look(rt, candidates, cut_ms)
+    second = _look(rt, candidates, grace)
     known = {finding.identity for finding in first.findings}
     second.findings = [f for f in _once(second.findings) if f.identity in known]
     second.unread = list(dict.fromkeys([*first.unread, *second.unread]))
@@ -94,11 +95,11 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list({finding.identity: finding for finding in findings}.values())
 
 
-def _look(rt: Runtime, candidates: Candidates, cut_ms: int) -> Confirmed:
+def _look(rt: Runtime, candidates: Candidates, grace: Grace) -> Confirmed:
     seen = Confirmed()
     for name, currency in candidates.balances:
         with reading(f"account {name} in {currency}", seen.unread):
-            checked = account.check(rt, name, currency, cut_ms)
+            checked = account.check(rt, name, currency, grace)
             seen.findings += checked.findings
             seen.unread += checked.unread
             seen.omitted += checked.omitted

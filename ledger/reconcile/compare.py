@@ -12,6 +12,7 @@ from ledger import fingerprint, ids, keys
 from ledger.errors import InvalidRequest
 from ledger.items import BadItem, Image, entry_from
 from ledger.model import Entry
+from ledger.reconcile.grace import Grace
 from ledger.reconcile.report import MAX_FINDINGS, Finding
 from ledger.view import SUM_FIELDS, Sums
 
@@ -66,7 +67,7 @@ class Comparison:
     currency: str
     page: str
     ids: frozenset[bytes]
-    cut_ms: int
+    grace: Grace
     found: Sums | None = None
     sums: Amounts = field(default_factory=dict)
     in_flight: int = 0
@@ -82,7 +83,7 @@ class Comparison:
             self.matched.add(item.id)
             if item.entry is not None:
                 fold(self.sums, item.entry)
-        elif ids.packed_time_ms(item.id) >= self.cut_ms:
+        elif self.grace.in_flight(ids.packed_time_ms(item.id)):
             self.in_flight += 1
         elif item.entry is not None:
             self._note(item.id, "missing", "the view lacks the entry")

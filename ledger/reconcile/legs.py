@@ -16,8 +16,16 @@ from ledger.reconcile import account
 from ledger.reconcile.candidates import Candidates
 from ledger.reconcile.compare import seen
 from ledger.reconcile.digest import Difference, bucket_of
+from ledger.reconcile.grace import Grace
 from ledger.reconcile.scans import scan, without_record
-from ledger.reconcile.transaction import balances, named, place, readable
+from ledger.reconcile.transaction import (
+    agree,
+    balances,
+    named,
+    place,
+    readable,
+    readable_key,
+)
 from ledger.runtime import Runtime
 
 MAX_BUCKETS = 1000
@@ -27,9 +35,11 @@ MAX_BUCKETS = 1000
 class WholeLog:
     """The log as a whole."""
 
-    def __init__(self, rt: Runtime, cut_ms: int, candidates: Candidates, unread: list[str]) -> None:
+    def __init__(
+        self, rt: Runtime, grace: Grace, candidates: Candidates, unread: list[str]
+    ) -> None:
         self._rt = rt
-        self._cut_ms = cut_ms
+        self._grace = grace
         self._candidates = candidates
         self._unread = unread
         self._legs = Difference()
@@ -43,7 +53,7 @@ class WholeLog:
             self._coverage.right(entry)
 
     def hexdigest(self) -> str:
-        """The digest of all entries that the scan found and that are older than the grace time."""
+        """The digest of all entries that the scan found and that are not in flight."""
         return self._coverage.hexdigest()
 
     def compare(self) -> None:
@@ -55,7 +65,7 @@ class WholeLog:
         self._narrow(self._legs.buckets(), self._coverage.buckets())
 
     def _settled(self, transaction_id: str) -> bool:
-        return ids.time_ms(transaction_id) < self._cut_ms
+        return not self._grace.in_flight(ids.time_ms(transaction_id))
 
     def _scanned(self, items: Iterable[Image]) -> None:
         headers, entries = _parted(items)
@@ -85,12 +95,11 @@ class WholeLog:
         """The idempotency keys that headers name: lost, or another transaction's?"""
         lasting = {h.idempotency_key: h for h in headers if h.idempotency_key and not h.key_expires}
         places = [(keys.idempotency(key),) for key in lasting]
-        stand = {
-            item["PK"]["S"]: item["transaction"]["S"]
-            for item in self._rt.store.get_many(self._rt.settings.idempotency_table, places)
-        }
+        items = self._rt.store.get_many(self._rt.settings.idempotency_table, places)
+        records = [record for record in map(readable_key, items) if record]
+        stand = {record.key: record.transaction_id for record in records}
         for key, header in lasting.items():
-            if stand.get(keys.idempotency(key)) != header.id:
+            if stand.get(key) != header.id:
                 self._candidates.transaction(header.id)
 
     def _narrow(self, legs: frozenset[int], coverage: frozenset[int]) -> None:
@@ -136,30 +145,27 @@ class WholeLog:
     def _ids(self, name: str, currency: str) -> set[str]:
         """The entries that the query of an account finds now: some may have come meanwhile."""
         found: set[str] = set()
-        account.check(self._rt, name, currency, self._cut_ms, lambda e: found.add(e.id))
+        account.check(self._rt, name, currency, self._grace, lambda e: found.add(e.id))
         return found
 
     def compare_keys(self) -> None:
         """Every idempotency key against the header that it names."""
         for items in self._rt.store.pages(scan(self._rt.settings.idempotency_table)):
-            named = {item["PK"]["S"].removeprefix(keys.idempotency("")): item for item in items}
-            places = dict.fromkeys(
-                (keys.transaction(item["transaction"]["S"]), keys.HEADER) for item in items
-            )
-            stand = self._rt.store.get_many(self._rt.settings.events_table, list(places))
-            headers = {item["PK"]["S"]: readable(item) for item in stand}
-            for key, item in named.items():
-                header = headers.get(keys.transaction(item["transaction"]["S"]))
-                if header is None or header.idempotency_key != key or not _same(header, item):
+            records = {keys.idempotency_key(item["PK"]["S"]): readable_key(item) for item in items}
+            headers = self._headers({r.transaction_id for r in records.values() if r})
+            for key, record in records.items():
+                header = headers.get(record.transaction_id) if record else None
+                if record is None or header is None or not agree(record, header):
                     self._candidates.key(key)
+
+    def _headers(self, transaction_ids: Iterable[str]) -> dict[str, Header | None]:
+        places = [(keys.transaction(id), keys.HEADER) for id in transaction_ids]
+        items = self._rt.store.get_many(self._rt.settings.events_table, places)
+        return {item["PK"]["S"].removeprefix(keys.TRANSACTION): readable(item) for item in items}
 
 
 def _is(entry: Entry, expected: Entry | None) -> bool:
     return expected is not None and expected.fingerprint == entry.fingerprint
-
-
-def _same(header: Header, key_item: Image) -> bool:
-    return header.fingerprint == bytes(key_item["fingerprint"]["B"])
 
 
 def _parted(items: Iterable[Image]) -> tuple[dict[str, Header | None], list[Entry]]:

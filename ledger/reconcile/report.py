@@ -71,7 +71,8 @@ class Report:
     Attributes:
         verdict: `clean`, `drift` (there are findings), or `incomplete` (something was not read:
             never `clean`, and the findings may lack some).
-        findings: at most 10,000; `omitted` says how many more there were.
+        findings: at most 10,000; `omitted` counts what looked wrong beyond the run's limits. By
+            itself it makes a run `incomplete`: it was not confirmed.
         unread: what could not be read, and why.
         accounts, entries, transactions, singles: how many were compared.
         in_flight: entries younger than the grace time that the view does not have yet.

@@ -16,6 +16,7 @@ from ledger.log import logger
 from ledger.model import Entry
 from ledger.reconcile import account
 from ledger.reconcile.candidates import Candidates, Confirmed, confirm, reading
+from ledger.reconcile.grace import Grace
 from ledger.reconcile.legs import NamedLegs, WholeLog
 from ledger.reconcile.report import MAX_FINDINGS, Report, Totals, Verdict
 from ledger.reconcile.scans import registered, unregistered
@@ -46,15 +47,16 @@ def reconcile(
         Misconfigured: no such tables, or no permission to read them at all.
     """
     names = None if accounts is None else [check.account(name) for name in dict.fromkeys(accounts)]
-    grace = rt.settings.grace_seconds if grace_seconds is None else grace_seconds
+    wait = rt.settings.grace_seconds if grace_seconds is None else grace_seconds
     _reachable(rt)
     now_ms = rt.clock.time_ms()
-    run = _Run(rt, now_ms, now_ms - int(grace * 1000), progress)
+    grace = Grace(now_ms - int(wait * 1000), rt.clock.time_ms)
+    run = _Run(rt, now_ms, grace, progress)
     if names is None:
         run.whole()
     else:
         run.named(names)
-    confirmed = confirm(rt, run.candidates, run.cut_ms, grace, sleep)
+    confirmed = confirm(rt, run.candidates, grace, wait, sleep)
     report = run.report(confirmed)
     log.info(
         "reconciled",
@@ -83,7 +85,7 @@ class _Run:
 
     rt: Runtime
     start_ms: int
-    cut_ms: int
+    grace: Grace
     progress: Progress | None
     candidates: Candidates = field(default_factory=Candidates)
     unread: list[str] = field(default_factory=list)
@@ -97,7 +99,7 @@ class _Run:
 
     def whole(self) -> None:
         """Every account that has a record or a balance, then the log as a whole."""
-        whole = WholeLog(self.rt, self.cut_ms, self.candidates, self.unread)
+        whole = WholeLog(self.rt, self.grace, self.candidates, self.unread)
         with reading("the accounts", self.unread):
             for name in registered(self.rt):
                 self._account(name, whole.queried)
@@ -147,7 +149,7 @@ class _Run:
             if observe is not None:
                 observe(entry)
 
-        checked = account.check(self.rt, name, currency, self.cut_ms, seen)
+        checked = account.check(self.rt, name, currency, self.grace, seen)
         self.unread += checked.unread
         self.entries += checked.entries
         self.in_flight += checked.in_flight
@@ -169,11 +171,9 @@ class _Run:
         unread = tuple(dict.fromkeys([*self.unread, *confirmed.unread]))
         beyond = max(0, len(confirmed.findings) - MAX_FINDINGS)
         omitted = beyond + confirmed.omitted + self.candidates.omitted
-        verdict: Verdict = "clean"
-        if confirmed.findings or omitted:
-            verdict = "drift"
-        if unread:
-            verdict = "incomplete"
+        verdict: Verdict = "drift" if confirmed.findings else "clean"
+        if unread or (omitted and not confirmed.findings):
+            verdict = "incomplete"  # What was not looked at again is neither clean nor drift.
         return Report(
             verdict=verdict,
             findings=tuple(confirmed.findings[:MAX_FINDINGS]),

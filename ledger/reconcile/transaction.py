@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ledger import build, fingerprint, ids, keys
-from ledger.items import BadItem, Image, header_from
-from ledger.model import Entry, Header
+from ledger.items import BadItem, Image, header_from, key_from
+from ledger.model import Entry, Header, KeyRecord
 from ledger.reconcile.compare import seen
 from ledger.reconcile.report import Finding
 from ledger.runtime import Runtime
@@ -131,17 +131,33 @@ def _compare(
     ]
 
 
+def readable_key(item: Image) -> KeyRecord | None:
+    """The idempotency key of an item, or None if it cannot be understood."""
+    try:
+        return key_from(item)
+    except BadItem:
+        return None
+
+
+def agree(record: KeyRecord, header: Header) -> bool:
+    """Whether a key and the header that it names are of one request."""
+    return (record.key, record.fingerprint) == (header.idempotency_key, header.fingerprint)
+
+
 def check_key(rt: Runtime, key: str) -> list[Finding]:
     """Compare an idempotency key with the header that it names, by direct reads."""
     item = rt.store.get(rt.settings.idempotency_table, keys.idempotency(key))
     if item is None:
         return []
-    transaction_id = item["transaction"]["S"]
+    record = readable_key(item)
+    if record is None:
+        return [_key("", "an idempotency key cannot be read")]
+    transaction_id = record.transaction_id
     stands = rt.store.get(rt.settings.events_table, keys.transaction(transaction_id), keys.HEADER)
     header = readable(stands) if stands is not None else None
     if header is None:
         return [_key(transaction_id, "the key names a transaction that the log does not have")]
-    if header.idempotency_key != key or header.fingerprint != bytes(item["fingerprint"]["B"]):
+    if not agree(record, header):
         return [_key(transaction_id, "the key's transaction is another request's")]
     return []
 
@@ -154,7 +170,8 @@ def check_key_of(rt: Runtime, header: Header) -> list[Finding]:
     item = rt.store.get(rt.settings.idempotency_table, keys.idempotency(key))
     if item is None:
         return [_key(header.id, "the header's idempotency key is gone: a retry would pay twice")]
-    if item["transaction"]["S"] != header.id:
+    record = readable_key(item)
+    if record is None or record.transaction_id != header.id:
         return [_key(header.id, "the header's idempotency key names another transaction")]
     return []
 

@@ -20,7 +20,7 @@ from ledger.errors import (
 )
 from ledger.items import Item
 from ledger.log import logger
-from ledger.model import Header, Receipt, Transaction
+from ledger.model import Header, KeyRecord, Receipt, Transaction
 from ledger.runtime import Runtime
 from ledger.write import accounts, outcome, requests
 from ledger.write.requests import MAX_ITEMS, Part
@@ -148,7 +148,7 @@ def earlier(rt: Runtime, header: Header, failed: Failed) -> Receipt:
     found: dict[str, Any] = {part.kind: item for part, item in failed}
     key, stands = found.get("key"), found.get("header")
     if key is not None:
-        return outcome.replay(header, _header_of_key(rt, key))
+        return outcome.replay(header, _header_of_key(rt, items.key_from(key)))
     if stands is not None:
         return outcome.replay(header, items.header_from(stands))
     raise IdempotencyConflict(
@@ -159,42 +159,43 @@ def earlier(rt: Runtime, header: Header, failed: Failed) -> Receipt:
     )
 
 
-def _header_of_key(rt: Runtime, key: Item) -> Header:
+def _header_of_key(rt: Runtime, key: KeyRecord) -> Header:
     """The header that a key names.
 
     Raises:
         OutcomeUnknown: it could not be read: the key stands, this call's own attempt may have put it.
     """
-    transaction_id = key["transaction"]["S"]
     try:
-        item = rt.store.get(rt.settings.events_table, keys.transaction(transaction_id), keys.HEADER)
+        header = _read_header(rt, key.transaction_id)
     except (Unavailable, Contended) as error:
         raise OutcomeUnknown(f"the key stands, its transaction was not read: {error}") from error
-    if item is None:
+    if header is None:
         raise Misconfigured(
-            f"the key names transaction {transaction_id}, which the log does not have: "
+            f"the key names transaction {key.transaction_id}, which the log does not have: "
             "run `folio reconcile`",
-            id=transaction_id,
+            id=key.transaction_id,
         )
-    return items.header_from(item)
+    return header
+
+
+def _read_header(rt: Runtime, transaction_id: str) -> Header | None:
+    place = (keys.transaction(transaction_id), keys.HEADER)
+    item = rt.store.get(rt.settings.events_table, *place)
+    return None if item is None else items.header_from(item)
 
 
 def standing(rt: Runtime, header: Header) -> Receipt:
     """The result that stands under an id far from now. Raises `InvalidRequest` if none does."""
-    settings, failed = rt.settings, Failed()
-    parts = requests.post_parts(settings, header, int(rt.clock.time()))
-    for part in parts[: -len(header.entries)]:
-        key = [part.put["Item"][name]["S"] for name in ("PK", "SK") if name in part.put["Item"]]
-        item = rt.store.get(part.put["TableName"], *key)
-        if item is not None and not _expired(item, rt.clock.time()):
-            failed.append((part, item))
-    if not failed:
+    if header.idempotency_key is not None:
+        place = keys.idempotency(header.idempotency_key)
+        item = rt.store.get(rt.settings.idempotency_table, place)
+        key = None if item is None else items.key_from(item)
+        if key is not None and not key.expired(rt.clock.time()):
+            return outcome.replay(header, _header_of_key(rt, key))
+    stands = _read_header(rt, header.id)
+    if stands is None:
         raise not_of_now(header.id)
-    return earlier(rt, header, failed)
-
-
-def _expired(item: Item, now: float) -> bool:
-    return "expires_at" in item and int(item["expires_at"]["N"]) <= now
+    return outcome.replay(header, stands)
 
 
 def note(result: Receipt, transaction: Transaction) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from ledger import build, keys
 from ledger.fingerprint import VERSION, instant
-from ledger.items import Item, entry_item, header_item
-from ledger.model import Entry, Header
+from ledger.items import EXPIRES_AT, Item, entry_item, header_item, key_item
+from ledger.model import Entry, Header, KeyRecord
 from ledger.request import Request
 from ledger.settings import Settings
 
@@ -19,7 +19,7 @@ MAX_ITEMS = 100
 at most 33 headers below 100 KB, and entries below 4 KB."""
 
 NEW = "attribute_not_exists(PK)"
-NEW_OR_EXPIRED = "attribute_not_exists(PK) OR expires_at <= :now"
+NEW_OR_EXPIRED = f"{NEW} OR {EXPIRES_AT} <= :now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,15 @@ def put_account(settings: Settings, account: str, origin: str, opened_at: dateti
 
 def key_part(settings: Settings, header: Header, now_seconds: int) -> Part:
     """The idempotency key, in the same transaction as the money. An expired one counts as gone."""
-    item: Item = {
-        "PK": {"S": keys.idempotency(header.idempotency_key or "")},
-        "v": {"N": str(header.version)},
-        "transaction": {"S": header.id},
-        "fingerprint": {"B": header.fingerprint},
-    }
-    if settings.idempotency_ttl_seconds is not None:
-        item["expires_at"] = {"N": str(now_seconds + settings.idempotency_ttl_seconds)}
-    put = _put(settings.idempotency_table, item, NEW_OR_EXPIRED)
+    ttl = settings.idempotency_ttl_seconds
+    record = KeyRecord(
+        key=header.idempotency_key or "",
+        transaction_id=header.id,
+        fingerprint=header.fingerprint,
+        expires_at=None if ttl is None else now_seconds + ttl,
+        version=header.version,
+    )
+    put = _put(settings.idempotency_table, key_item(record), NEW_OR_EXPIRED)
     put["ExpressionAttributeValues"] = {":now": {"N": str(now_seconds)}}
     return Part("key", put)
 
