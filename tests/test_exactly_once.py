@@ -14,21 +14,11 @@ from ledger.model import Entry
 from projector.record import Record
 from projector.tally import Tally
 from tests.conftest import NewHouse
-from tests.support.faults import Fault, Killed
+from tests.support.faults import EVERY_FAULT, Fault, Killed
 from tests.support.house import House
 from tests.support.model import Books
 from tests.support.stage import entries, entry, small_caps, write
 
-FAULTS: list[Fault] = [
-    "reply lost",
-    "time-out",
-    "reset",
-    "server error",
-    "throttled",
-    "conflict",
-    "killed before",
-    "killed after",
-]
 A_DAY = 86_400.0
 
 
@@ -74,7 +64,7 @@ def stories(draw: st.DrawFn) -> Story:
         )
     )
     faults = draw(
-        st.dictionaries(st.integers(0, 40), st.sampled_from(FAULTS), min_size=4, max_size=16)
+        st.dictionaries(st.integers(0, 40), st.sampled_from(EVERY_FAULT), min_size=4, max_size=16)
     )
     return Story(written, batches, waits, faults)
 

@@ -22,7 +22,7 @@ from ledger import (
     store,
 )
 from tests.conftest import NewHouse
-from tests.support.faults import Fault, Killed
+from tests.support.faults import EVERY_FAULT, Fault, Killed
 from tests.support.house import House
 from tests.support.samples import deposit, eur, operations, written
 
@@ -215,18 +215,7 @@ def test_fault_09_reads_are_tried_again_and_never_unknown(house: House, fault: F
             read()
 
 
-SUFFERED: list[Fault] = [
-    "none",
-    "none",
-    "reply lost",
-    "time-out",
-    "reset",
-    "server error",
-    "throttled",
-    "conflict",
-    "killed before",
-    "killed after",
-]
+SUFFERED: list[Fault] = ["none", "none", *EVERY_FAULT]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,7 +16,7 @@ from ledger import (
 )
 from ledger.errors import LedgerError
 from tests.conftest import NewHouse
-from tests.support.faults import Fault, Killed
+from tests.support.faults import EVERY_FAULT, Fault, Killed
 from tests.support.house import House
 from tests.support.samples import assert_whole, deposit, eur
 
@@ -143,19 +143,7 @@ def test_metadata_stands_on_the_header_alone(house: House) -> None:
     assert house.ledger.transaction(receipt.id).metadata == METADATA
 
 
-FAULTS: list[Fault] = [
-    "reply lost",
-    "time-out",
-    "reset",
-    "server error",
-    "throttled",
-    "conflict",
-    "killed before",
-    "killed after",
-]
-
-
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", EVERY_FAULT)
 def test_fault_06_a_transaction_is_never_half_written(new_house: NewHouse, fault: Fault) -> None:
     """Whatever becomes of its call: all its items are there or none is, and a retry ends it."""
     house = new_house(attempts=1)

@@ -18,16 +18,7 @@ from tests.support.faults import Fault
 from tests.support.house import House, assert_sound
 from tests.support.model import Books
 from tests.support.rebuilt import rebuild
-from tests.support.stage import entries, interrupted, small_caps, write
-
-# A page that ends at -10 and holds 4 ids of at most 6, one event in `open`; and what comes next.
-NEXT = {
-    "apply": [-1],
-    "seal": [-8, -7, -6],
-    "late": [-35],
-    "split": [-36, -34, -33],
-    "all": [-39, -36, -34, -9, -8, -7, -6, -1],
-}
+from tests.support.stage import NEXT, entries, interrupted, small_caps, write
 
 
 @pytest.fixture(autouse=True)

@@ -14,16 +14,7 @@ from projector.record import Record
 from tests.conftest import NewHouse
 from tests.support.house import House
 from tests.support.model import Books
-from tests.support.stage import Lockstep, entries, interrupted, small_caps, write
-
-# An account whose page ends at -10 and holds 4 ids of at most 6 is given these next.
-NEXT = {
-    "apply": [-1],
-    "seal": [-8, -7, -6],
-    "late": [-35],
-    "split": [-36, -34, -33],
-    "all": [-39, -36, -34, -9, -8, -7, -6, -1],
-}
+from tests.support.stage import NEXT, Lockstep, entries, interrupted, small_caps, write
 
 
 @pytest.fixture(autouse=True)

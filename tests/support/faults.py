@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
@@ -21,6 +21,8 @@ Fault = Literal[
 ]
 Plan = Callable[[int, str, dict[str, Any]], Fault]
 """Given the number of the call (0 …), its operation and parameters: what happens to it."""
+
+EVERY_FAULT: tuple[Fault, ...] = tuple(fault for fault in get_args(Fault) if fault != "none")
 
 OPERATIONS = frozenset(
     {

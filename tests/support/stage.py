@@ -22,6 +22,15 @@ from tests.support.house import START, House
 SEQUENCE = itertools.count(10**20)
 ITEMS_A_PUT = 25
 
+NEXT = {
+    "apply": [-1],
+    "seal": [-8, -7, -6],
+    "late": [-35],
+    "split": [-36, -34, -33],
+    "all": [-39, -36, -34, -9, -8, -7, -6, -1],
+}
+"""What comes next on an account whose page ends at -10 and holds 4 ids of at most 6."""
+
 
 def small_caps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits so low that a dozen events fill pages, and split them."""
