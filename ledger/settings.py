@@ -11,6 +11,8 @@ from ledger.errors import InvalidRequest, Misconfigured
 from ledger.money import Currencies
 
 Table = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
+Bus = Annotated[str, Field(pattern=r"^[/A-Za-z0-9_.:-]{1,1600}$")]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Settings(BaseSettings):
@@ -20,6 +22,7 @@ class Settings(BaseSettings):
         Misconfigured: a value is not allowed; the message names the field.
 
     Attributes:
+        name: the ledger's, as the stack's prefix: the dimension `ledger` of its metrics.
         events_table, balances_table, accounts_table, idempotency_table, quarantine_table: names.
         region: the origin written on every entry; the session's region when absent.
         home: the region that is home to every account; this region when absent.
@@ -34,12 +37,17 @@ class Settings(BaseSettings):
         connect_timeout_seconds, read_timeout_seconds: of each attempt.
         pool_connections: connections of one client; threads beyond them wait.
         bulk_calls: calls that `post_many` has in flight.
+        event_bus: the EventBridge bus, by name or ARN, to which the projector publishes the entries
+            that it applied; none when absent or empty.
+        tracing: whether the functions trace with X-Ray; needs the extra `tracing`.
+        log_level: the lowest level of the functions' log lines.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="LEDGER_", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
+    name: str = Field(default="folio", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     events_table: Table = "folio-events"
     balances_table: Table = "folio-balances"
     accounts_table: Table = "folio-accounts"
@@ -59,6 +67,9 @@ class Settings(BaseSettings):
     read_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     pool_connections: int = Field(default=32, ge=1, le=1000)
     bulk_calls: int = Field(default=4, ge=1, le=64)
+    event_bus: Bus | None = None
+    tracing: bool = False
+    log_level: LogLevel = "INFO"
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -76,6 +87,12 @@ class Settings(BaseSettings):
         except InvalidRequest as error:
             raise ValueError(str(error)) from error
         return declared
+
+    @field_validator("event_bus", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: object) -> object:
+        """A template's parameter that is not set is an empty text."""
+        return None if given == "" else given
 
     def home_of(self, account: str) -> str | None:
         """The home region of an account, known before it exists; None: wherever it is written."""

@@ -30,6 +30,8 @@ def test_the_defaults_are_a_working_ledger() -> None:
     assert settings.accounts == "open"
     assert settings.idempotency_ttl_seconds is None
     assert settings.home_of("user:42") is None
+    assert (settings.name, settings.log_level) == ("folio", "INFO")
+    assert (settings.event_bus, settings.tracing) == (None, False)
 
 
 def test_every_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +47,28 @@ def test_every_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) 
     assert settings.home_of("us:1") == "us-east-1"
     assert settings.idempotency_ttl_seconds == 86_400
     assert settings.region == "eu-central-1"
+
+
+BUS_ARN = "arn:aws:events:eu-west-1:123456789012:event-bus/payments"
+
+
+@pytest.mark.parametrize(
+    ("text", "bus"),
+    [("", None), ("default", "default"), ("my/bus.v1", "my/bus.v1"), (BUS_ARN, BUS_ARN)],
+)
+def test_an_empty_bus_is_none(monkeypatch: pytest.MonkeyPatch, text: str, bus: str | None) -> None:
+    """A stack sets each variable, that of a bus which nobody asked for to nothing."""
+    monkeypatch.setenv("LEDGER_EVENT_BUS", text)
+    assert Settings().event_bus == bus
+
+
+def test_what_the_functions_take_from_their_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name, level of log lines and tracing, as a stack writes them."""
+    monkeypatch.setenv("LEDGER_NAME", "prod-ledger")
+    monkeypatch.setenv("LEDGER_TRACING", "true")
+    monkeypatch.setenv("LEDGER_LOG_LEVEL", "WARNING")
+    settings = Settings()
+    assert (settings.name, settings.tracing, settings.log_level) == ("prod-ledger", True, "WARNING")
 
 
 def test_importing_reads_no_variable() -> None:
@@ -69,6 +93,12 @@ BAD: list[tuple[str, Any]] = [
     ("read_timeout_seconds", 61),
     ("pool_connections", 0),
     ("bulk_calls", 65),
+    ("name", ""),
+    ("name", "two words"),
+    ("name", "n" * 65),
+    ("event_bus", "two words"),
+    ("tracing", "perhaps"),
+    ("log_level", "LOUD"),
     ("currencies", {"EUR": 2}),
     ("currencies", {"points": 0}),
     ("currencies", {"PTS": 99}),
