@@ -33,10 +33,13 @@ check: .venv/made ## lint, format, types and the direction of imports
 bench: .venv/made ## what each operation costs, beside the bare boto3 call
 	@.venv/bin/python -m benchmarks $(ARGS)
 
-lock: .venv/made ## requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
-	@.venv/bin/uv pip compile pyproject.toml --output-file requirements.lock --quiet \
-	    --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
-	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(ARGS)
+LOCK = .venv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: .venv/made ## both locks anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@$(LOCK) --output-file requirements.lock --all-extras --group dev $(ARGS)
+	@# What the functions are made of: the same versions, without the tools.
+	@$(LOCK) --output-file ledger/stack/function.lock --extra tracing --constraint requirements.lock --upgrade
 
 clean: ## removes .venv and what the tools left
 	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
