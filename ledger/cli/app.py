@@ -20,6 +20,9 @@ from ledger.cli import (
     reconciling,
     writing,
 )
+from ledger.cli import (
+    stack as stacking,
+)
 from ledger.cli.output import Output
 from ledger.cli.session import Options
 from ledger.errors import LedgerError
@@ -34,6 +37,7 @@ app = typer.Typer(
     epilog=options.paragraphs(codes.HELP),
 )
 projector = typer.Typer(no_args_is_help=True, help="The projector, where there is no Lambda.")
+stack = typer.Typer(no_args_is_help=True, help="The stack on AWS: its code, and its deployment.")
 
 
 def _version(asked: bool) -> None:
@@ -78,6 +82,8 @@ options.command(app, "redrive")(projecting.redrive_)
 options.command(app, "demo")(demoing.demo)
 options.command(projector, "run")(projecting.projector_run)
 app.add_typer(projector, name="projector")
+options.command(stack, "package")(stacking.package)
+app.add_typer(stack, name="stack")
 
 
 def run(arguments: Sequence[str]) -> int:
