@@ -1,0 +1,1 @@
+"""The stack on AWS: its template, the functions' code, and what `folio stack …` does with them."""
