@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
+from ledger.attempts import MAX_BACKOFF_SECONDS, retrying
 from ledger.aws import ATTEMPT_ERRORS, Kind, Repeat, translate
 from ledger.clock import Clock
 from ledger.errors import Contended, LedgerError, OutcomeUnknown, Unavailable
@@ -21,7 +20,6 @@ from ledger.request import Operation, Request
 
 READS = frozenset({"get_item", "query", "scan", "batch_get_item"})
 BATCH_GET_KEYS = 100
-MAX_BACKOFF_SECONDS = 2.0
 
 
 class Client(Protocol):
@@ -64,13 +62,7 @@ class Store:
         self._token = token
         self._attempts = attempts
         self._sleep = sleep
-        self._retrying = Retrying(
-            stop=stop_after_attempt(attempts),
-            wait=wait_random_exponential(multiplier=backoff_seconds, max=MAX_BACKOFF_SECONDS),
-            retry=retry_if_exception_type(Repeat),
-            sleep=sleep,
-            reraise=True,
-        )
+        self._retrying = retrying(attempts, backoff_seconds, sleep)
 
     def send(self, request: Request) -> Mapping[str, Any]:
         """Send a request until it is answered.

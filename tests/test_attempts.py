@@ -26,6 +26,7 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.attempts import MAX_BACKOFF_SECONDS
 from ledger.aws import Cancelled, ConditionFailed, Reason, Repeat, translate
 from ledger.clock import Clock
 from ledger.errors import (
@@ -37,7 +38,7 @@ from ledger.errors import (
     Unavailable,
 )
 from ledger.request import Operation, Request
-from ledger.store import MAX_BACKOFF_SECONDS, Store
+from ledger.store import Store
 from tests.support.examples import many
 
 URL = "https://dynamodb.eu-west-1.amazonaws.com/"
