@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -48,6 +49,18 @@ INVALID = frozenset(
         "ValidationException",
     }
 )
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+# What DynamoDB says of a well-built request when the table is another version's.
+OTHER_TABLE = re.compile(
+    r"not have the specified index|not match the schema|conditions on the keys is invalid"
+    r"|Missing the key|required keys was not given|Type mismatch for key|backfilling",
+    re.IGNORECASE,
+)
+DENIED_WHAT = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
+READ_ACTIONS = re.compile(
+    r"dynamodb:(Get|Query|Scan|BatchGet|Describe|PartiQLSelect|ConditionCheck)", re.IGNORECASE
+)
+VIEW_TABLES = re.compile(r"-(balances|quarantine)\b")
 UNSENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 # A connection's encryption may fail while the reply is read, too.
 LOST_REPLY = (HTTPClientError, IncompleteReadError, ResponseParserError, SSLError)
@@ -90,10 +103,13 @@ class Repeat(Exception):
         self.kind = kind
 
 
-def translate(error: Exception) -> Exception:
-    """What an attempt's error means: a condition that failed, an attempt to repeat, or the end."""
+def translate(error: Exception, where: str = "") -> Exception:
+    """What an attempt's error means: a condition that failed, an attempt to repeat, or the end.
+
+    `where` names the tables, region and endpoint that were asked, for the message.
+    """
     if isinstance(error, ClientError):
-        return _answered(error)
+        return _answered(error, where)
     what = f"{type(error).__name__}: {error}"
     if isinstance(error, UNSENT):
         return Repeat("unsent", what)
@@ -102,16 +118,16 @@ def translate(error: Exception) -> Exception:
     return Misconfigured(what)
 
 
-def _answered(error: ClientError) -> Exception:
+def _answered(error: ClientError, where: str) -> Exception:
     response: dict[str, Any] = dict(error.response)
     code = response.get("Error", {}).get("Code", "")
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(response.get("Item"))
     if code == "TransactionCanceledException":
-        return _cancelled(response.get("CancellationReasons", ()))
+        return _cancelled(response.get("CancellationReasons", ()), where)
     if kind := _kind(code, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)):
         return Repeat(kind, code)
-    return _final(code, response.get("Error", {}).get("Message", ""), error.operation_name)
+    return _final(code, response.get("Error", {}).get("Message", ""), error.operation_name, where)
 
 
 def _kind(code: str, status: int) -> Kind | None:
@@ -122,18 +138,52 @@ def _kind(code: str, status: int) -> Kind | None:
     return "lost" if code in LOST or status >= 500 else None
 
 
-def _final(code: str, message: str, operation: str) -> Exception:
+def _final(code: str, message: str, operation: str, where: str) -> Exception:
+    if code in INVALID and OTHER_TABLE.search(message):
+        return Misconfigured(
+            f"{operation}: the table is of an older version, or not Folio's ({message}): "
+            f"`folio health` says what differs{_at(where)}"
+        )
     if code in INVALID:
         return InvalidRequest(f"DynamoDB refused the {operation}: {message}")
     if code == "ResourceNotFoundException":
         return Misconfigured(
-            f"{operation}: there is no such table or stream ({message}): deploy the stack, or "
-            "`folio init` on a local engine, and check LEDGER_*_TABLE and the region"
+            f"{operation}: there is no such table or stream{_at(where)} ({message}): check the "
+            "region (--region, AWS_REGION), the endpoint (--endpoint-url, "
+            "AWS_ENDPOINT_URL_DYNAMODB) and the names (LEDGER_EVENTS_TABLE, … as the stack's "
+            "outputs give them); deploy the stack, or `folio init` on a local engine"
         )
-    return Misconfigured(f"{operation}: {code}: {message}")
+    if code in DENIED:
+        return Misconfigured(_denied(code, message, operation, where))
+    return Misconfigured(f"{operation}: {code}: {message}{_at(where)}")
 
 
-def _cancelled(reasons: Sequence[dict[str, Any]]) -> Exception:
+def _at(where: str) -> str:
+    return f" ({where})" if where else ""
+
+
+def _denied(code: str, message: str, operation: str, where: str) -> str:
+    """Which action on which resource was refused, and the stack's policy that allows it."""
+    found = DENIED_WHAT.search(message)
+    action = found[1] if found else f"dynamodb:{operation}"
+    resource = (found[2] if found else None) or where or "its resource"
+    return (
+        f"{operation}: {code}: no permission for {action} on {resource.rstrip('.')}: attach the stack's "
+        f"{policy(action, resource)} to this role or user (its output of that name); "
+        f"AWS says: {message}"
+    )
+
+
+def policy(action: str, resource: str) -> str:
+    """The managed policy of the stack that allows an action: read, write, or operate."""
+    if READ_ACTIONS.match(action):
+        return "ReaderPolicy"
+    if action == "dynamodb:PutItem" and not VIEW_TABLES.search(resource):
+        return "WriterPolicy"
+    return "OperatorPolicy"
+
+
+def _cancelled(reasons: Sequence[dict[str, Any]], where: str) -> Exception:
     codes = [reason.get("Code", "None") for reason in reasons]
     if "ConditionalCheckFailed" in codes:
         return Cancelled(
@@ -143,5 +193,7 @@ def _cancelled(reasons: Sequence[dict[str, Any]]) -> Exception:
         if code != "None":
             kind = _kind(code, 0)
             message = reason.get("Message", "")
-            return Repeat(kind, code) if kind else _final(code, message, "TransactWriteItems")
+            if kind:
+                return Repeat(kind, code)
+            return _final(code, message, "TransactWriteItems", where)
     return Repeat("lost", "TransactionCanceledException without reasons")

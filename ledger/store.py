@@ -20,6 +20,7 @@ from ledger.request import Operation, Request
 
 READS = frozenset({"get_item", "query", "scan", "batch_get_item"})
 BATCH_GET_KEYS = 100
+META = (("region", "_name"), ("endpoint", "_url"))
 
 
 class Client(Protocol):
@@ -96,7 +97,7 @@ class Store:
         except ATTEMPT_ERRORS as error:
             if isinstance(error, ClientError):
                 self._note(sent, error.response)
-            outcome = translate(error)
+            outcome = translate(error, where(self.client, parameters))
             if isinstance(outcome, Repeat):
                 failed.append(outcome.kind)
             raise outcome from error
@@ -144,6 +145,20 @@ class Store:
             if not last:
                 return
             parameters = {**parameters, "ExclusiveStartKey": last}
+
+
+def where(client: Any, parameters: Mapping[str, Any]) -> str:
+    """The tables that a request names, the region and the endpoint: for messages."""
+    named = [parameters, *parameters.get("RequestItems", {})]
+    for item in parameters.get("TransactItems", ()):
+        named += item.values()
+    names = dict.fromkeys(n if isinstance(n, str) else n.get("TableName") for n in named)
+    tables = ", ".join(name for name in names if name)
+    asked = [f"table {tables}"] if tables else []
+    meta = getattr(client, "meta", None)  # A client that is handed in may not tell.
+    told = {name: getattr(meta, f"{name}{end}", None) for name, end in META}
+    asked += [f"{name} {value}" for name, value in told.items() if isinstance(value, str)]
+    return ", ".join(asked)
 
 
 def _key(values: tuple[str, ...]) -> Item:

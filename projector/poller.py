@@ -6,8 +6,9 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
+from ledger import control
 from ledger.aws import ATTEMPT_ERRORS
-from ledger.errors import LedgerError, Misconfigured
+from ledger.errors import LedgerError
 from ledger.log import logger
 from ledger.runtime import Runtime
 from projector import shards
@@ -23,14 +24,13 @@ log = logger("projector.poller")
 
 
 def stream_arn(dynamodb: Any, table: str) -> str:
-    """The stream of the log. Raises `Misconfigured` when it has none."""
-    description = dynamodb.describe_table(TableName=table)["Table"]
-    arn = description.get("LatestStreamArn")
-    if not arn:
-        raise Misconfigured(
-            f"table {table} has no stream: enable one with NEW_AND_OLD_IMAGES, as the stack does"
-        )
-    return str(arn)
+    """The stream of the log.
+
+    Raises:
+        Misconfigured: no such table, or its stream is off or shows too little.
+        Unavailable: DynamoDB does not answer.
+    """
+    return control.stream_arn(control.table(dynamodb, table))
 
 
 class Poller:

@@ -15,14 +15,14 @@ from typing import Annotated
 
 import typer
 
-from ledger import connect
-from ledger.aws import ATTEMPT_ERRORS, translate
+from ledger import control
 from ledger.cli import codes
 from ledger.cli.output import table
 from ledger.cli.session import Session
-from ledger.errors import InvalidRequest, LedgerError, Unavailable
+from ledger.errors import InvalidRequest, LedgerError, Misconfigured
 from ledger.ledger import Ledger
-from ledger.log import to_stream
+from ledger.log import logger, to_stream
+from ledger.settings import Settings
 from projector.batch import BatchResult
 from projector.checkpoint import Checkpoint
 from projector.poller import Poller, stream_arn
@@ -42,6 +42,15 @@ CheckpointFile = Annotated[
 ]
 Parallel = Annotated[int, typer.Option(help="Accounts applied side by side.", min=1, max=64)]
 
+BesideLambda = Annotated[
+    bool,
+    typer.Option(
+        "--beside-lambda", help="Run even where a Lambda reads the stream: twice the cost."
+    ),
+]
+
+log = logger("ledger.cli")
+
 
 class Stop:
     """Set by SIGTERM or Ctrl-C: the batch under way is finished first."""
@@ -57,12 +66,16 @@ class Stop:
 
 
 def projector_run(
-    session: Session, checkpoint: CheckpointFile = None, parallel: Parallel = 4
+    session: Session,
+    checkpoint: CheckpointFile = None,
+    parallel: Parallel = 4,
+    beside_lambda: BesideLambda = False,
 ) -> int:
     """Apply the log's stream to the balances until it is stopped, where there is no Lambda.
 
-    One process is enough. What it reads twice has no effect. Each batch is a line of JSON on
-    standard error. SIGTERM and Ctrl-C stop it after the batch under way.
+    One process is enough, and none where a Lambda does it: then it refuses. What it reads
+    twice has no effect. Each batch is a line of JSON on standard error. SIGTERM and Ctrl-C stop it
+    after the batch under way.
 
     Example: folio projector run --checkpoint /var/lib/folio/projector.json
     """
@@ -76,7 +89,11 @@ def projector_run(
         total += result.tally
 
     with session.ledger() as ledger, _stopped_by_signals() as stop:
-        poller = _poller(session, ledger, checkpoint, parallel, observe)
+        settings = ledger.runtime.settings
+        arn = stream_arn(ledger.runtime.store.client, settings.events_table)
+        if not beside_lambda:
+            _alone(session, settings, arn)
+        poller = _poller(session, ledger, arn, checkpoint, parallel, observe)
         poller.run(stop.event)
     counts = total.counts()
     session.output.show(counts, table(list(counts), [list(counts.values())]))
@@ -86,32 +103,37 @@ def projector_run(
 def _poller(
     session: Session,
     ledger: Ledger,
+    arn: str,
     checkpoint: Path | None,
     parallel: int,
     observe: Callable[[BatchResult], None],
 ) -> Poller:
     runtime = ledger.runtime
-    streams = connect.client(
-        "dynamodbstreams", runtime.settings, session.aws(), session.options.endpoint_url
-    )
+    streams = session.client("dynamodbstreams", runtime.settings)
     return Poller(
         runtime,
         streams,
-        _stream(ledger),
+        arn,
         checkpoint=Checkpoint(checkpoint),
         parallel=parallel,
         observe=observe,
     )
 
 
-def _stream(ledger: Ledger) -> str:
+def _alone(session: Session, settings: Settings, arn: str) -> None:
+    """Refuse to read beside the Lambda; go on where nobody can say whether there is one."""
     try:
-        return stream_arn(ledger.runtime.store.client, ledger.runtime.settings.events_table)
-    except ATTEMPT_ERRORS as error:
-        meant = translate(error)
-        if isinstance(meant, LedgerError):
-            raise meant from error
-        raise Unavailable(f"the stream was not found: {error}") from error
+        reading = control.enabled(control.mappings(session.client("lambda", settings), arn))
+    except LedgerError as error:
+        log.warning("cannot ask Lambda whether it reads this stream too", error=str(error))
+        return
+    if reading:
+        raise Misconfigured(
+            f"a Lambda reads this stream already ({reading[0].get('FunctionArn', '?')}, mapping "
+            f"{reading[0]['UUID']}): a poller would be the second of the stream's two readers, at "
+            "twice the cost and for nothing, harmless to balances; stop the mapping, or pass "
+            "--beside-lambda"
+        )
 
 
 @contextmanager

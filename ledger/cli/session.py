@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError
 
+from ledger import connect
 from ledger.cli.output import Output
 from ledger.errors import InvalidRequest, Misconfigured
 from ledger.ledger import Ledger
@@ -67,6 +68,10 @@ class Session:
             return boto3.Session(region_name=self.options.region)
         except BotoCoreError as error:
             raise Misconfigured(f"AWS's variables or profile: {error}") from error
+
+    def client(self, service: str, settings: Settings) -> Any:
+        """A client of another service, where the ledger is. Raises `Misconfigured`."""
+        return connect.client(service, settings, self.aws(), self.options.endpoint_url)
 
 
 def embedded_ledger() -> type[EmbeddedLedger]:
