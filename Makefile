@@ -9,20 +9,26 @@ BANK_CSV ?= $(abspath $(wildcard ../shared/data/czech-bank-1993.csv.gz))
 
 export FOLIO_BANK_CSV = $(BANK_CSV)
 
-SOURCES = $(wildcard ledger projector tests benchmarks)
+SOURCES = $(wildcard ledger projector localstack tests benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test test-stack localstack check bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@awk '/^#   / {print substr($$0, 3)} /^$$/ {exit}' Makefile
 
 demo: .venv/made ## a small payment company's day, on an engine of its own (about a minute)
 	@.venv/bin/folio demo $(ARGS)
 
-test: .venv/made ## all tests, with branch coverage
-	@.venv/bin/pytest --cov --cov-report=term $(ARGS)
+test: .venv/made ## all tests but the stack's, with branch coverage
+	@.venv/bin/pytest --ignore=tests/stack --cov --cov-report=term $(ARGS)
+
+test-stack: .venv/made ## the whole system's tests, on a LocalStack of their own (needs Python 3.13 too)
+	@.venv/bin/pytest tests/stack $(ARGS)
+
+localstack: .venv/made ## the whole system on LocalStack until Ctrl-C, without Docker (ARGS=--port=…)
+	@PYTHONPATH=localstack/native .venv/bin/python -m folio_localstack $(ARGS)
 
 check: .venv/made ## lint, format, types and the direction of imports
 	@.venv/bin/ruff check --quiet --output-format concise .
@@ -41,9 +47,9 @@ lock: .venv/made ## both locks anew from pyproject.toml (ARGS=--upgrade for newe
 	@# What the functions are made of: the same versions, without the tools.
 	@$(LOCK) --output-file ledger/stack/function.lock --extra tracing --constraint requirements.lock --upgrade
 
-clean: ## removes .venv and what the tools left
-	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
-	@find ledger projector tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+clean: ## removes .venv, .localstack and what the tools left
+	@rm -rf .venv .localstack .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@find ledger projector localstack tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 .venv/made: requirements.lock pyproject.toml .ci/venv.sh
 	@.ci/venv.sh $(PYTHON)

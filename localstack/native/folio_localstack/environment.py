@@ -1,0 +1,38 @@
+"""The variables that LocalStack is started with. Nothing else of the user's environment reaches it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from folio_localstack.folders import TEMPLATE
+from folio_localstack.venvs import Pythons
+
+REGION = "us-east-1"
+ACCESS_KEY = "test"
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "DEBUG", "LS_LOG")
+
+
+def variables(port: int, root: Path, pythons: Pythons, package: Path | None) -> dict[str, str]:
+    """For a LocalStack on a port, with its files below `root`; `package`: the zip that its hook deploys."""
+    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    if package is not None:
+        found |= {"FOLIO_PACKAGE": str(package), "FOLIO_TEMPLATE": str(TEMPLATE)}
+    return found | {
+        "HOME": str(root),
+        "TMPDIR": str(root / "tmp"),
+        "FILESYSTEM_ROOT": str(root),
+        "OVERRIDE_IN_DOCKER": "0",
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "GATEWAY_SERVER": "hypercorn",  # the default one binds every interface, whatever it is told
+        "DNS_ADDRESS": "0",
+        "DISABLE_EVENTS": "1",  # no usage data
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DYNAMODB_IN_MEMORY": "1",
+        "PROVIDER_OVERRIDE_DYNAMODB": "v2",
+        "LAMBDA_RUNTIME_EXECUTOR": "folio",
+        "FOLIO_LAMBDA_PYTHON": str(pythons.function),
+        "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
+        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
+        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC": "2",
+    }
