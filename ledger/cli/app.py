@@ -18,11 +18,11 @@ from ledger.cli import (
     projecting,
     reading,
     reconciling,
+    restoring,
+    stack_deploy,
     writing,
 )
-from ledger.cli import (
-    stack as stacking,
-)
+from ledger.cli import stack as stacking
 from ledger.cli.output import Output
 from ledger.cli.session import Options
 from ledger.errors import LedgerError
@@ -78,11 +78,15 @@ options.command(app)(reading.accounts)
 options.command(app, "import")(importing.import_)
 options.command(app, "reconcile")(reconciling.reconcile_)
 options.command(app, "repair")(reconciling.repair_)
+options.command(app)(restoring.replay)
+options.command(app)(restoring.restored)
 options.command(app, "redrive")(projecting.redrive_)
 options.command(app, "demo")(demoing.demo)
 options.command(projector, "run")(projecting.projector_run)
 app.add_typer(projector, name="projector")
 options.command(stack, "package")(stacking.package)
+options.command(stack, "deploy")(stack_deploy.deploy_)
+options.command(stack, "template")(stacking.template_)
 app.add_typer(stack, name="stack")
 
 

@@ -1,4 +1,4 @@
-"""`stack package`: the functions' code as a zip."""
+"""`stack package` and `stack template`: what is deployed, as files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from ledger.cli.output import table
 from ledger.cli.progress import steps
@@ -14,6 +15,7 @@ from ledger.cli.session import Session
 from ledger.errors import InvalidRequest
 from ledger.log import logger
 from ledger.stack import package as packages
+from ledger.stack import template
 from ledger.stack.package import Architecture, Package, Python
 
 log = logger("ledger.cli")
@@ -41,22 +43,23 @@ def package(
 
     Example: folio stack package --architecture x86_64 --output folio.zip
     """
-    made = _made(session, architecture, python)
-    target = output or Path(f"folio-{made.label.version}-{architecture}-python{python}.zip")
+    zip_ = made(session, architecture, python)
+    target = output or Path(f"folio-{zip_.label.version}-{architecture}-python{python}.zip")
     try:
-        target.write_bytes(made.content)
+        target.write_bytes(zip_.content)
     except OSError as error:
         raise InvalidRequest(f"--output: {error}") from error
-    session.output.show({"file": str(target)} | made.to_json(), *_shown(made, target))
+    session.output.show({"file": str(target)} | zip_.to_json(), *_shown(zip_, target))
 
 
-def _made(session: Session, architecture: Architecture, python: Python) -> Package:
+def made(session: Session, architecture: Architecture, python: Python) -> Package:
     """Made, with its steps told."""
     with steps(session.output, "packaging") as progress:
 
         def told(step: str, done: int) -> None:
-            progress.at(done, packages.STEPS)
-            if not session.output.watched:
+            if session.output.watched:
+                progress.at(done, packages.STEPS)
+            else:
                 log.info("packaging", step=step, architecture=architecture, python=python)
 
         return packages.build(architecture, python, told)
@@ -75,3 +78,11 @@ def _shown(made: Package, target: Path) -> list[RenderableType]:
         ["SHA-256", made.sha256],
     ]
     return [table(["", ""], rows)]
+
+
+def template_(session: Session) -> None:
+    """Print the template: plain CloudFormation, for CDK, Terraform and whoever deploys otherwise.
+
+    Example: folio stack template > folio.yaml
+    """
+    session.output.show({"template": template.text()}, Text(template.text().rstrip()))
