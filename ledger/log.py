@@ -27,8 +27,8 @@ def logger(name: str) -> BoundLogger:
     return bound
 
 
-def to_stream(stream: TextIO, level: int = logging.INFO) -> None:
-    """Write the lines of Folio's own loggers to `stream`, one JSON object a line."""
+def to_stream(stream: TextIO, level: int | str = logging.INFO) -> None:
+    """Write the lines of Folio's own loggers to `stream`, one JSON object a line, from `level` on."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(message)s"))
     for name in ("ledger", "projector"):

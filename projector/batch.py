@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from ledger.errors import InvalidRequest, LedgerError
+from ledger.errors import InvalidRequest, LedgerError, Misconfigured
 from ledger.items import BadItem
 from ledger.log import logger
 from ledger.runtime import Runtime
@@ -16,6 +17,7 @@ from projector import quarantine
 from projector.apply import apply
 from projector.errors import Unappliable
 from projector.fold import Fold, folds
+from projector.publish import Bus
 from projector.record import Applicable, Ignored, Quarantined, Record, meaning
 from projector.tally import Tally
 
@@ -26,37 +28,46 @@ log = logger("projector")
 class BatchResult:
     """What a batch did. `failed_from` is the lowest sequence number that was not applied, or None.
 
-    Everything from there comes again, harmlessly. `newest` is the newest record's time.
+    Everything from there comes again, harmlessly. `newest` is the newest record's time. `error` is
+    set where tables or permissions are missing: no repetition helps before someone mends that.
     """
 
     tally: Tally
     failed_from: str | None
     newest: datetime | None
+    error: Misconfigured | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The result of one piece of the batch: what it did, and which of its records failed."""
+    """The result of one piece of the batch: what it did, what is in the view now, and what failed."""
 
     tally: Tally
     failed: Sequence[Record] = ()
+    applied: Sequence[Applicable] = ()
+    error: Misconfigured | None = None
 
 
-def process(rt: Runtime, records: Sequence[Record], *, parallel: int) -> BatchResult:
-    """Apply a batch, `parallel` accounts at a time.
+def process(
+    rt: Runtime, records: Sequence[Record], *, parallel: int, bus: Bus | None = None
+) -> BatchResult:
+    """Apply a batch, `parallel` accounts at a time, and publish what it brought to the `bus`.
 
     The order of records does not matter, so what cannot be understood goes into quarantine and the
-    rest goes on. Only what DynamoDB refused is reported as failed.
+    rest goes on. Only what DynamoDB refused, or the bus did not take, is reported as failed.
     """
     meanings = [meaning(record) for record in records]
     parts = [_quarantine(rt, one) for one in meanings if isinstance(one, Quarantined)]
     wanted = folds(one for one in meanings if isinstance(one, Applicable))
     parts += _side_by_side(rt, wanted, parallel)
+    if bus is not None:
+        parts.append(_publish(rt, bus, [one for part in parts for one in part.applied], parallel))
     repeated = _repeated(meanings, wanted)
     result = BatchResult(
         tally=sum((part.tally for part in parts), Tally(duplicates=repeated)),
         failed_from=_lowest(record for part in parts for record in part.failed),
         newest=max((record.created_at for record in records), default=None),
+        error=next((part.error for part in parts if part.error), None),
     )
     log.info(
         "batch",
@@ -83,38 +94,85 @@ def _side_by_side(rt: Runtime, wanted: Sequence[Fold], parallel: int) -> list[_P
     places = [list(some) for _, some in groupby(wanted, lambda fold: (fold.account, fold.currency))]
     if parallel == 1 or len(places) <= 1:
         return [_apply(rt, fold) for fold in wanted]
+
+    def work(some: Sequence[Fold]) -> list[_Part]:
+        return [_apply(rt, fold) for fold in some]
+
+    # A thread has none of the caller's context, in which its log lines say whose they are.
+    contexts = [copy_context() for _ in places]
     with ThreadPoolExecutor(min(parallel, len(places))) as pool:
-        parts = pool.map(lambda some: [_apply(rt, fold) for fold in some], places)
+        parts = pool.map(lambda context, some: context.run(work, some), contexts, places)
         return [part for some in parts for part in some]
 
 
 def _apply(rt: Runtime, fold: Fold) -> _Part:
     records = [one.record for one in fold.entries.values()]
     entries = {id: one.entry for id, one in fold.entries.items()}
+    where = {
+        "account": fold.account,
+        "currency": fold.currency,
+        "transactions": sorted({entry.transaction_id for entry in entries.values()}),
+    }
     try:
-        return _Part(apply(rt, fold.account, fold.currency, entries))
+        tally = apply(rt, fold.account, fold.currency, entries)
     except (BadItem, InvalidRequest, Unappliable) as error:
         # No repetition helps: the records wait for an operator, the shard does not.
-        kept = [_quarantine(rt, Quarantined(record, str(error))) for record in records]
-        return _Part(
-            sum((part.tally for part in kept), Tally()),
-            [record for part in kept for record in part.failed],
-        )
+        return _together(_quarantine(rt, Quarantined(record, str(error))) for record in records)
     except LedgerError as error:
-        log.warning(
-            "not applied",
-            account=fold.account,
-            currency=fold.currency,
-            error=type(error).__name__,
-            message=str(error),
-        )
-        return _Part(Tally(), records)
+        return _Part(Tally(), records, error=_refused("not applied", error, **where))
+    log.info(
+        "applied",
+        **where,
+        applied=tally.applied,
+        duplicates=tally.duplicates,
+        late=tally.late,
+    )
+    return _Part(tally, applied=list(fold.entries.values()))
+
+
+def _together(parts: Iterable[_Part]) -> _Part:
+    some = list(parts)
+    return _Part(
+        sum((part.tally for part in some), Tally()),
+        [record for part in some for record in part.failed],
+        error=next((part.error for part in some if part.error), None),
+    )
 
 
 def _quarantine(rt: Runtime, one: Quarantined) -> _Part:
     try:
         quarantine.put(rt, one)
     except LedgerError as error:
-        log.warning("not quarantined", error=type(error).__name__, message=str(error))
-        return _Part(Tally(), [one.record])
+        return _Part(Tally(), [one.record], error=_refused("not quarantined", error))
     return _Part(Tally(quarantined=1, tampered=int(one.tampering)))
+
+
+def _refused(what: str, error: LedgerError, **where: object) -> Misconfigured | None:
+    """The error of the whole batch, if it is one; else a line says what will come again, and why."""
+    if isinstance(error, Misconfigured):
+        return error
+    log.warning(what, error=type(error).__name__, message=str(error), **where)
+    return None
+
+
+def _publish(rt: Runtime, bus: Bus, applied: Sequence[Applicable], parallel: int) -> _Part:
+    """Publish what is in the view now, whether this batch applied it or an earlier one.
+
+    That one may have died before it published. What the bus will never take waits in quarantine:
+    were it reported, it would hold up the balances behind it until it is too old.
+    """
+    left = bus.publish([one.entry for one in applied], parallel=parallel)
+    passing = [one for one in applied if one.entry.id in left and not left[one.entry.id].for_good]
+    refused = [one for one in applied if one.entry.id in left and left[one.entry.id].for_good]
+    if passing:
+        log.warning(
+            "not published",
+            message=left[passing[0].entry.id].reason,
+            transactions=sorted({one.entry.transaction_id for one in passing}),
+        )
+    kept = _together(
+        _quarantine(rt, Quarantined(one.record, f"not published: {left[one.entry.id].reason}"))
+        for one in refused
+    )
+    tally = kept.tally + Tally(published=len(applied) - len(left))
+    return _Part(tally, [*kept.failed, *(one.record for one in passing)], error=kept.error)

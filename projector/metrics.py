@@ -1,4 +1,4 @@
-"""Metrics of a batch, in CloudWatch's embedded format: a small fixed set, no dimension but the service."""
+"""Metrics of a batch, in CloudWatch's embedded format: a small fixed set, by service and ledger alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ NAMES = {
     "suspects": "Suspects",
     "seals": "Seals",
     "splits": "Splits",
+    "published": "Published",
 }
 
 
-def emit(result: BatchResult, now: datetime) -> None:
-    """Print the batch's metrics as one line, from which CloudWatch takes them."""
+def emit(result: BatchResult, now: datetime, ledger: str) -> None:
+    """Print the batch's metrics as one line, from which CloudWatch takes them, for the ledger of that name."""
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    metrics.add_dimension(name="ledger", value=ledger)
     for name, count in result.tally.counts().items():
         metrics.add_metric(name=NAMES[name], unit=MetricUnit.Count, value=count)
     if result.newest is not None:

@@ -14,6 +14,7 @@ from ledger.runtime import Runtime
 from projector import shards
 from projector.batch import BatchResult, process
 from projector.checkpoint import Checkpoint
+from projector.publish import Bus
 from projector.shards import Shard, StreamsClient
 
 IDLE_SECONDS = 0.2
@@ -43,6 +44,7 @@ class Poller:
         checkpoint: where to begin, and where that is kept.
         parallel: folds side by side.
         observe: told of each batch's result.
+        bus: where entries are published.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Poller:
         checkpoint: Checkpoint,
         parallel: int = 4,
         observe: Callable[[BatchResult], None] | None = None,
+        bus: Bus | None = None,
     ) -> None:
         self._runtime = runtime
         self._streams = streams
@@ -61,6 +64,7 @@ class Poller:
         self._checkpoint = checkpoint
         self._parallel = parallel
         self._observe = observe
+        self._bus = bus
         self._shards: dict[str, Shard] = {}
         self._listed_at = float("-inf")
         self.idle_passes = 0
@@ -115,7 +119,9 @@ class Poller:
             self._listed_at = float("-inf")  # Its children are next.
         if not records:
             return 0, True
-        result = process(self._runtime, records, parallel=self._parallel)
+        result = process(self._runtime, records, parallel=self._parallel, bus=self._bus)
+        if (error := result.error) is not None:
+            log.error("not applied", error=type(error).__name__, message=str(error))
         if self._observe is not None:
             self._observe(result)
         applied = [r for r in records if _below(r.sequence_number, result.failed_from)]

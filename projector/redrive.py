@@ -10,6 +10,7 @@ from ledger.errors import LedgerError
 from ledger.runtime import Runtime
 from projector import quarantine
 from projector.apply import apply
+from projector.publish import Bus
 from projector.quarantine import Kept
 from projector.record import Applicable, Ignored, Quarantined, meaning
 
@@ -25,13 +26,13 @@ class Redriven:
     reason: str = ""
 
 
-def redrive(rt: Runtime) -> Iterator[Redriven]:
-    """Look at everything in quarantine again, one record at a time."""
+def redrive(rt: Runtime, bus: Bus | None = None) -> Iterator[Redriven]:
+    """Look at everything in quarantine again, one record at a time; publish what was applied."""
     for one in quarantine.kept(rt):
-        yield _again(rt, one)
+        yield _again(rt, one, bus)
 
 
-def _again(rt: Runtime, one: Kept) -> Redriven:
+def _again(rt: Runtime, one: Kept, bus: Bus | None) -> Redriven:
     if one.tampering:
         return Redriven(one, "tampering", one.reason)
     if one.record is None:
@@ -44,14 +45,16 @@ def _again(rt: Runtime, one: Kept) -> Redriven:
     if isinstance(found, Ignored):
         quarantine.remove(rt, one)
         return Redriven(one, "ignored")
-    return _apply(rt, one, found)
+    return _apply(rt, one, found, bus)
 
 
-def _apply(rt: Runtime, one: Kept, found: Applicable) -> Redriven:
+def _apply(rt: Runtime, one: Kept, found: Applicable, bus: Bus | None) -> Redriven:
     entry = found.entry
     try:
         tally = apply(rt, entry.account, entry.currency, {found.id: entry})
     except LedgerError as error:
         return Redriven(one, "failed", f"{type(error).__name__}: {error}")
+    if bus is not None and (left := bus.publish([entry], parallel=1)):
+        return Redriven(one, "failed", f"applied, and not published: {left[entry.id].reason}")
     quarantine.remove(rt, one)
     return Redriven(one, "applied" if tally.applied else "duplicate")

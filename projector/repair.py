@@ -13,6 +13,7 @@ from ledger.reconcile import Finding, Report
 from ledger.runtime import Runtime
 from projector.apply import apply
 from projector.fold import parts
+from projector.publish import Bus
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ def plan(report: Report) -> Plan:
     return Plan(missing, tuple(f for f in report.findings if f.kind != "missing"))
 
 
-def repair(rt: Runtime, plan: Plan) -> Repaired:
+def repair(rt: Runtime, plan: Plan, bus: Bus | None = None) -> Repaired:
     """Apply what is missing, through the projector's own apply: beside live projection, harmlessly."""
     done = Repaired()
     for (account, currency), findings in _by_balance(plan.missing).items():
         for part in parts(findings):
-            _apply(rt, account, currency, [f.entry_id for f in part], done)
+            _apply(rt, account, currency, [f.entry_id for f in part], done, bus)
     return done
 
 
@@ -55,7 +56,12 @@ def _by_balance(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Findi
 
 
 def _apply(
-    rt: Runtime, account: str, currency: str, entry_ids: Sequence[str], done: Repaired
+    rt: Runtime,
+    account: str,
+    currency: str,
+    entry_ids: Sequence[str],
+    done: Repaired,
+    bus: Bus | None,
 ) -> None:
     try:
         entries = {ids.pack(e.id): e for e in _sound(rt, account, currency, entry_ids)}
@@ -64,6 +70,11 @@ def _apply(
             done.failed.append(
                 f"{account} in {currency}: {lacking} entries are not sound in the log"
             )
+        # Published first: once it is applied it is missing no more, and nothing brings it again.
+        left = bus.publish(list(entries.values()), parallel=1) if bus is not None else {}
+        for id, why in left.items():
+            done.failed.append(f"{account} in {currency}: not published, nor applied: {why.reason}")
+            del entries[ids.pack(id)]
         tally = apply(rt, account, currency, entries)
     except LedgerError as error:
         done.failed.append(f"{account} in {currency}: {type(error).__name__}: {error}")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 class Tally:
     """How many events were applied, and what else happened on the way.
 
-    `applied` counts late events too; `late` says how many of the applied were late.
+    `applied` counts late events too; `late` says how many of the applied were late. `published`
+    counts what the event bus took, what was applied before included.
     """
 
     applied: int = 0
@@ -20,6 +21,7 @@ class Tally:
     suspects: int = 0
     seals: int = 0
     splits: int = 0
+    published: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(**{name: getattr(self, name) + getattr(other, name) for name in NAMES})

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,14 @@ from typing import Any
 
 import pytest
 
+from ledger.embedded.engine import Engine
+from ledger.errors import Misconfigured
 from ledger.items import entry_item
 from ledger.reconcile import reconcile
 from projector import handler as handler_module
 from projector import metrics
 from projector.batch import BatchResult
-from projector.handler import handler
+from projector.handler import Parts, handler
 from projector.record import Record, from_lambda
 from projector.tally import Tally
 from projector.wire import to_wire
@@ -40,7 +43,8 @@ def lambda_event(records: Iterable[Record]) -> dict[str, Any]:
 @pytest.fixture
 def at_home(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     """A house whose ledger is the handler's."""
-    monkeypatch.setattr(handler_module, "runtime", lambda: house.runtime)
+    at_home = Parts(house.runtime, None, nullcontext)
+    monkeypatch.setattr(handler_module, "parts", lambda: at_home)
     return house
 
 
@@ -119,7 +123,7 @@ def test_an_event_as_aws_documents_it_is_understood() -> None:
     )
 
 
-def test_something_that_is_no_stream_event_is_not_taken_for_a_success() -> None:
+def test_something_that_is_no_stream_event_is_not_taken_for_a_success(at_home: House) -> None:
     """A trigger that was set up wrongly is seen by its errors."""
     with pytest.raises(KeyError):
         handler({"detail-type": "Scheduled Event"}, None)
@@ -136,6 +140,7 @@ NAMES = {
     "Suspects",
     "Seals",
     "Splits",
+    "Published",
     "NewestRecordAge",
 }
 
@@ -150,7 +155,7 @@ def embedded_metrics(lines: Sequence[str]) -> dict[str, Any]:
 def test_metrics_are_one_line_that_cloudwatch_understands(
     at_home: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Names, units and values in the embedded metric format; one dimension, the service."""
+    """Names, units and values in the embedded metric format; two dimensions, service and ledger."""
     records = write(at_home, entries("a", [-3, -2, -1]))
     dated = [replace(one, created_at=datetime(2020, 1, 1, tzinfo=UTC)) for one in records]
     handler(lambda_event([*dated, dated[0], record({"PK": {"S": "x"}, "SK": {"S": "y"}})]), None)
@@ -159,8 +164,8 @@ def test_metrics_are_one_line_that_cloudwatch_understands(
 
     (directive,) = emf["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Folio"
-    assert directive["Dimensions"] == [["service"]]
-    assert emf["service"] == "projector"
+    assert [set(names) for names in directive["Dimensions"]] == [{"service", "ledger"}]
+    assert (emf["service"], emf["ledger"]) == ("projector", at_home.settings.name)
     units = {one["Name"]: one["Unit"] for one in directive["Metrics"]}
     assert units == dict.fromkeys(NAMES, "Count") | {"NewestRecordAge": "Seconds"}
     values = {name: emf[name] for name in NAMES - {"NewestRecordAge"}}
@@ -177,20 +182,22 @@ def test_the_age_of_the_newest_record_is_never_negative(
     """Streams' clock and ours differ; a record of the future has no age."""
     now = datetime.fromtimestamp(START, UTC)
     newest = datetime.fromtimestamp(START - seconds, UTC)
-    metrics.emit(BatchResult(Tally(), None, newest), now)
+    metrics.emit(BatchResult(Tally(), None, newest), now, "folio")
     assert embedded_metrics(capsys.readouterr().out.splitlines())["NewestRecordAge"] == age
 
 
 def test_a_batch_without_records_has_no_age(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is made up where nothing was delivered."""
-    metrics.emit(BatchResult(Tally(), None, None), datetime.now(UTC))
+    metrics.emit(BatchResult(Tally(), None, None), datetime.now(UTC), "folio")
     assert "NewestRecordAge" not in embedded_metrics(capsys.readouterr().out.splitlines())
 
 
 # --- as Lambda runs it -------------------------------------------------------------------------
 
 
-def in_a_process(code: str, event: object = None, **environment: str) -> list[str]:
+def in_a_process(
+    code: str, event: object = None, *, fails: bool = False, **environment: str
+) -> list[str]:
     """What a fresh process prints that runs `code`, with this environment alone."""
     ran = subprocess.run(
         [sys.executable, "-c", code],
@@ -201,22 +208,22 @@ def in_a_process(code: str, event: object = None, **environment: str) -> list[st
         text=True,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
+    assert bool(ran.returncode) == fails, ran.stderr
     return ran.stdout.splitlines()
 
 
 def test_nothing_is_read_or_made_at_import() -> None:
     """Neither settings, of which one is broken, nor a region: the first call makes the runtime."""
-    code = "import projector.handler as h; print(h.runtime.cache_info().currsize)"
+    code = "import projector.handler as h; print(h.parts.cache_info().currsize)"
     assert in_a_process(code, LEDGER_SETTLING_SECONDS="nonsense") == ["0"]
 
 
 LAMBDA = """
 import json, sys
-from projector.handler import handler, runtime
+from projector.handler import handler, parts
 event = json.load(sys.stdin)
 answers = [handler(event, None), handler(event, None)]
-assert runtime() is runtime()
+assert parts() is parts()
 print(json.dumps({"answers": answers}))
 """
 
@@ -236,6 +243,7 @@ def test_it_runs_by_its_environment_alone(house: House) -> None:
     lines = in_a_process(
         LAMBDA,
         lambda_event([*records, record(foreign)]),
+        fails=False,
         AWS_ENDPOINT_URL_DYNAMODB=house.endpoint_url,
         AWS_DEFAULT_REGION="us-east-1",
         AWS_ACCESS_KEY_ID="folio",
@@ -250,3 +258,70 @@ def test_it_runs_by_its_environment_alone(house: House) -> None:
     assert sum(line.get("event") == "quarantined" for line in printed) == 2
     assert "a-secret" not in "".join(lines)
     house.assert_view_is_right()
+
+
+# --- a wrong environment -----------------------------------------------------------------------
+
+ONCE = """
+import json, sys
+from projector.handler import handler
+class Context:
+    function_name, aws_request_id = "folio-projector", "request-1"
+handler(json.load(sys.stdin), Context())
+"""
+ABROAD = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "folio",
+    "AWS_SECRET_ACCESS_KEY": "folio",
+}
+
+
+def only_line(lines: Sequence[str], event: str) -> dict[str, Any]:
+    """The one line of an event."""
+    (found,) = [line for line in map(json.loads, lines) if line.get("event") == event]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_settings_that_are_wrong_are_one_line_and_an_error() -> None:
+    """The line names the field and the invocation, though the settings never came to be."""
+    lines = in_a_process(
+        ONCE, {"Records": []}, fails=True, **ABROAD, LEDGER_SETTLING_SECONDS="nonsense"
+    )
+    told = only_line(lines, "invocation failed")
+    assert len(lines) == 1
+    assert told["error"] == "Misconfigured"
+    assert "settling_seconds" in told["message"]
+    assert (told["function"], told["request_id"]) == ("folio-projector", "request-1")
+    assert told["cold_start"] is True
+
+
+def test_tables_that_are_not_there_are_one_line_and_an_error(dynamodb_local: Engine) -> None:
+    """Lambda counts it and repeats the batch; no line for each of many accounts."""
+    records = [record(entry_item(one)) for one in [*entries("a", [-3, -2]), *entries("b", [-3])]]
+    lines = in_a_process(
+        ONCE,
+        lambda_event(records),
+        fails=True,
+        AWS_ENDPOINT_URL_DYNAMODB=dynamodb_local.endpoint_url,
+        LEDGER_BALANCES_TABLE="another-stacks-balances",
+        **ABROAD,
+    )
+    told = only_line(lines, "invocation failed")
+    assert told["error"] == "Misconfigured"
+    assert "no such table" in told["message"]
+    assert not [line for line in lines if json.loads(line).get("event") == "not applied"]
+
+
+def test_an_error_of_the_whole_batch_is_raised_after_its_metrics(
+    at_home: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What others are waiting for is applied meanwhile, and counted."""
+    records = write(at_home, entries("a", [-3]))
+    poison = record({"PK": {"S": "x"}, "SK": {"S": "y"}})
+    lost = at_home.new_runtime(quarantine_table="another-stacks-quarantine")
+    monkeypatch.setattr(handler_module, "parts", lambda: Parts(lost, None, nullcontext))
+    with pytest.raises(Misconfigured):
+        handler(lambda_event([*records, poison]), None)
+    assert embedded_metrics(capsys.readouterr().out.splitlines())["EventsApplied"] == [1.0]
+    at_home.assert_view_is_right()

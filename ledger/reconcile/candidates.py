@@ -29,6 +29,12 @@ class Candidates:
     unregistered: dict[str, None] = field(default_factory=dict)
     omitted: int = 0
 
+    @property
+    def count(self) -> int:
+        """How many there are of all kinds."""
+        noted = len(self.balances) + len(self.transactions) + len(self.keys)
+        return noted + len(self.unregistered) + self.omitted
+
     def balance(self, name: str, currency: str) -> None:
         """An account and currency whose view disagrees with the log."""
         self._note(self.balances, (name, currency), None)

@@ -1,45 +1,80 @@
 """The nightly job as a Lambda function: `ledger.reconcile.handler.handler`.
 
-Its verdict is its answer, its log line and its metrics. Drift raises no error, which would only
-make Lambda try again: the alarm is on the metrics.
+Its verdict is its answer, its log line and its metrics, also when it ran out of time or failed.
+Drift raises no error, which would only make Lambda try again: the alarm is on the metrics.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from ledger import connect
+from ledger.invocation import invocation
 from ledger.log import to_stream
 from ledger.reconcile import Report, reconcile
+from ledger.reconcile.deadline import Remaining
 from ledger.runtime import Runtime
 from ledger.settings import Settings
+from ledger.tracing import Trace, tracing
 
 NAMESPACE = "Folio"
 SERVICE = "reconciler"
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the function works with."""
+
+    runtime: Runtime
+    trace: Trace
+
+
 @cache
-def runtime() -> Runtime:
+def parts() -> Parts:
     """The ledger of this environment, by its `LEDGER_*` variables, made at the first call."""
-    to_stream(sys.stdout)
-    return connect.runtime(Settings(), None)
+    to_stream(sys.stdout)  # Before the settings, which may be wrong.
+    settings = Settings()
+    to_stream(sys.stdout, settings.log_level)
+    trace = tracing(settings, SERVICE)
+    return Parts(connect.runtime(settings, None), trace)
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001  # Lambda passes it
-    """Reconcile the whole ledger, or the accounts of `{"accounts": ["user:42"]}`."""
-    report = reconcile(runtime(), event.get("accounts"))
-    emit(report)
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Reconcile the whole ledger, or the accounts of `{"accounts": ["user:42"]}`.
+
+    It ends incomplete half a minute before Lambda would end it. An error is raised after its metrics,
+    which say that the run was incomplete.
+    """
+    with invocation(context):
+        own = parts()
+        with own.trace():
+            return _answer(own.runtime, event, _remaining(context))
+
+
+def _remaining(context: object) -> Remaining | None:
+    milliseconds = getattr(context, "get_remaining_time_in_millis", None)
+    return None if milliseconds is None else lambda: milliseconds() / 1000
+
+
+def _answer(rt: Runtime, event: Mapping[str, Any], remaining: Remaining | None) -> dict[str, Any]:
+    report = Report(verdict="incomplete")
+    try:
+        report = reconcile(rt, event.get("accounts"), remaining=remaining)
+    finally:
+        emit(report, rt.settings.name)
     return report.to_json()
 
 
-def emit(report: Report) -> None:
-    """Print the run's metrics as one line, from which CloudWatch takes them."""
+def emit(report: Report, ledger: str) -> None:
+    """Print the run's metrics as one line, from which CloudWatch takes them, for the ledger of that name."""
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    metrics.add_dimension(name="ledger", value=ledger)
     counts = {
         "DriftFindings": len(report.findings) + report.omitted,
         "Unread": len(report.unread),

@@ -16,6 +16,8 @@ from ledger.log import logger
 from ledger.model import Entry
 from ledger.reconcile import account
 from ledger.reconcile.candidates import Candidates, Confirmed, confirm, reading
+from ledger.reconcile.deadline import OutOfTime, Remaining, timed
+from ledger.reconcile.deadline import check as check_time
 from ledger.reconcile.grace import Grace
 from ledger.reconcile.legs import NamedLegs, WholeLog
 from ledger.reconcile.report import MAX_FINDINGS, Report, Totals, Verdict
@@ -35,11 +37,13 @@ def reconcile(
     grace_seconds: float | None = None,
     progress: Progress | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    remaining: Remaining | None = None,
 ) -> Report:
     """Replay the log and verify the views: of the whole ledger, or of the accounts named.
 
     `grace_seconds` (the settings' when None): younger entries may be in flight, and what looks
-    wrong is looked at once more after it; a clean ledger is not waited for.
+    wrong is looked at once more after it; a clean ledger is not waited for. `remaining`: how many
+    seconds are left, where someone ends the process: the run then ends incomplete, half a minute before.
 
     Raises:
         InvalidRequest: an account's name is malformed.
@@ -51,12 +55,22 @@ def reconcile(
     _reachable(rt)
     now_ms = rt.clock.time_ms()
     grace = Grace(now_ms - int(wait * 1000), rt.clock.time_ms)
+    rt = timed(rt, remaining)
+
+    def wait_for(seconds: float) -> None:
+        check_time(remaining, seconds)
+        sleep(seconds)
+
     run = _Run(rt, now_ms, grace, progress)
-    if names is None:
-        run.whole()
-    else:
-        run.named(names)
-    confirmed = confirm(rt, run.candidates, grace, wait, sleep)
+    confirmed = Confirmed()
+    try:
+        if names is None:
+            run.whole()
+        else:
+            run.named(names)
+        confirmed = confirm(rt, run.candidates, grace, wait, wait_for)
+    except OutOfTime:
+        run.out_of_time()
     report = run.report(confirmed)
     log.info(
         "reconciled",
@@ -125,6 +139,14 @@ class _Run:
         with reading("the headers", self.unread):
             legs.flush()
         self.transactions, self.digest = legs.transactions, legs.hexdigest()
+
+    def out_of_time(self) -> None:
+        """The rest was not read; what looked wrong by then was not looked at again."""
+        self.unread.append(
+            f"out of time, after {self.accounts} accounts and {self.entries} entries; "
+            f"{self.candidates.count} places that looked wrong were not looked at again: give the "
+            "function more time or memory, or run `folio reconcile` where nothing ends it"
+        )
 
     def _account(self, name: str, observe: Callable[[Entry], None] | None) -> bool:
         """Compare one account. False if there is no trace of it."""
