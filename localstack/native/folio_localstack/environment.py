@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from folio_localstack.folders import TEMPLATE
@@ -13,11 +15,28 @@ ACCESS_KEY = "test"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "DEBUG", "LS_LOG")
 
 
-def variables(port: int, root: Path, pythons: Pythons, package: Path | None) -> dict[str, str]:
-    """For a LocalStack on a port, with its files below `root`; `package`: the zip that its hook deploys."""
+def of_hook(package: Path, parameters: Mapping[str, str]) -> dict[str, str]:
+    """What the init hook deploys: the functions' zip, and the template's parameters that differ from its defaults."""
+    return {
+        "FOLIO_PACKAGE": str(package.resolve()),
+        "FOLIO_TEMPLATE": str(TEMPLATE),
+        "FOLIO_PARAMETERS": json.dumps(dict(parameters)),
+    }
+
+
+def exports(endpoint_url: str) -> dict[str, str]:
+    """What programs need that are to work on it, `folio` among them."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+    }
+
+
+def variables(port: int, root: Path, pythons: Pythons) -> dict[str, str]:
+    """For a LocalStack on a port, with its files below `root`."""
     found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    if package is not None:
-        found |= {"FOLIO_PACKAGE": str(package), "FOLIO_TEMPLATE": str(TEMPLATE)}
     return found | {
         "HOME": str(root),
         "TMPDIR": str(root / "tmp"),
@@ -30,6 +49,7 @@ def variables(port: int, root: Path, pythons: Pythons, package: Path | None) -> 
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DYNAMODB_IN_MEMORY": "1",
         "PROVIDER_OVERRIDE_DYNAMODB": "v2",
+        "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "1",  # the template's dashboard
         "LAMBDA_RUNTIME_EXECUTOR": "folio",
         "FOLIO_LAMBDA_PYTHON": str(pythons.function),
         "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",

@@ -6,10 +6,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from ledger.errors import Misconfigured
 
-SERIES = "3.13"
+SERIES: Final = "3.13"
 _ASK = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 

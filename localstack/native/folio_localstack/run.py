@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from folio_localstack.environment import variables
+from folio_localstack.environment import of_hook, variables
 from folio_localstack.folders import STATE
 from folio_localstack.layout import lay_out
 from folio_localstack.venvs import Say, set_up
@@ -22,7 +23,7 @@ from ledger.errors import Misconfigured
 GUARD = Path(__file__).with_name("guard.py")
 START_SECONDS = 120.0
 END_SECONDS = 30.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 LOG_TAIL = 30
 
 
@@ -35,14 +36,18 @@ class LocalStack:
     """
 
     def __init__(
-        self, port: int = 4566, package: Path | None = None, say: Say | None = None
+        self,
+        port: int = 4566,
+        package: Path | None = None,
+        parameters: Mapping[str, str] | None = None,
+        say: Say | None = None,
     ) -> None:
         """`port` 0 is any that is free. `package`: the functions' zip; with it the stack `folio` is deployed.
 
-        `say` is told what is done next.
+        `parameters` are the template's, where they differ from its defaults. `say` is told what is done next.
         """
         self.port = port or _free_port()
-        self._package = package
+        self._hook = {} if package is None else of_hook(package, parameters or {})
         self._say = say or (lambda _: None)
         self._folder = STATE / str(self.port)
         self.log = STATE / f"{self.port}.log"
@@ -59,20 +64,20 @@ class LocalStack:
         Raises:
             Misconfigured: it cannot be set up, the port is taken, it ended, or the stack failed.
         """
-        _check_free(self.port)
+        check_free(self.port)
         pythons = set_up(self._say)
         self._say("laying out its files")
         shutil.rmtree(self._folder, ignore_errors=True)
         root = self._folder / "root"
         (root / "tmp").mkdir(parents=True)
-        lay_out(root, hooks=self._package is not None)
+        lay_out(root, hooks=bool(self._hook))
         self._say("starting LocalStack")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 # -P: the repository's localstack/ is no part of LocalStack.
                 [sys.executable, GUARD, pythons.localstack, "-P", "-m", "localstack.runtime.main"],
                 cwd=root,
-                env=variables(self.port, root, pythons, self._package),
+                env=variables(self.port, root, pythons) | self._hook,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -152,7 +157,8 @@ def _free_port() -> int:
         return port
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int) -> None:
+    """Raises `Misconfigured` when something listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections do not count
         try:
