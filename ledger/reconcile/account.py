@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from ledger import ids, keys
 from ledger.errors import Contended
@@ -15,9 +16,10 @@ from ledger.read.balance import image
 from ledger.reconcile.compare import Amounts, Comparison, Seen, differing, seen
 from ledger.reconcile.grace import Grace
 from ledger.reconcile.report import Finding
+from ledger.reconcile.scope import EVERYTHING, Scope
 from ledger.request import Request
 from ledger.runtime import Runtime
-from ledger.view import BalanceImage, PageImage, page_image, pages_between
+from ledger.view import SUM_FIELDS, BalanceImage, PageImage, page_image, pages_between
 
 PAGES_AT_ONCE = 100
 MAX_READS = 4
@@ -64,17 +66,18 @@ def check(
     currency: str,
     grace: Grace,
     observe: Callable[[Entry], None] | None = None,
+    scope: Scope = EVERYTHING,
 ) -> Checked:
     """Compare one account and currency; `observe` is given each sound entry of the log, once.
 
-    If late events change the
-    pages meanwhile it is read once more, and the first image counts.
+    If late events change the pages meanwhile it is read once more, and the first image counts.
+    Pages out of `scope` are read, for their ranges and sums, and not compared with the log.
 
     Raises:
         Contended: it kept changing.
     """
     try:
-        return _stable(rt, account, currency, grace, observe)
+        return _stable(rt, account, currency, grace, observe, scope)
     except BadItem as error:
         return Checked(findings=[_broken(account, currency, str(error))])
 
@@ -85,10 +88,11 @@ def _stable(
     currency: str,
     grace: Grace,
     observe: Callable[[Entry], None] | None,
+    scope: Scope,
 ) -> Checked:
     before = image(rt, account, currency)
     for _ in range(MAX_READS):
-        checked = _pass(rt, account, currency, grace, before, observe)
+        checked = _pass(_Reading(rt, account, currency, grace, scope, observe), before)
         after = image(rt, account, currency)
         if (after.lates, after.generation) == (before.lates, before.generation):
             return checked
@@ -97,37 +101,63 @@ def _stable(
     raise Contended(f"late events kept changing the view of {account} in {currency}")
 
 
-def _pass(
-    rt: Runtime,
-    account: str,
-    currency: str,
-    grace: Grace,
-    view: BalanceImage,
-    observe: Callable[[Entry], None] | None,
-) -> Checked:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read, and how it is judged."""
+
+    rt: Runtime
+    account: str
+    currency: str
+    grace: Grace
+    scope: Scope
+    observe: Callable[[Entry], None] | None
+
+    def range(self, ids: frozenset[bytes], page: PageImage | None = None) -> Comparison:
+        """What the view has of one range: a page, or what lies outside all pages."""
+        name = _name(self.currency, page) if page else ""
+        found = page.sums if page else None
+        return Comparison(
+            self.account, self.currency, name, ids, self.grace, found, due=self.scope.due
+        )
+
+
+def _pass(reading: _Reading, view: BalanceImage) -> Checked:
     checked, total = Checked(), Amounts()
+    account, currency = reading.account, reading.currency
     end = ids.FIRST
-    for pages in _pages(rt, account, currency, view):
+    for pages in _pages(reading.rt, account, currency, view):
         checked.findings += broken(account, currency, pages, end)
-        start, end = end, pages[-1].through
-        ranges = [_of_page(account, currency, page, grace) for page in pages]
-        _compare(rt, ranges, [page.through for page in pages], start, end, checked, observe)
-        _finish(ranges, total, checked)
+        for compared, run in groupby(pages, key=reading.scope.compares):
+            neighbours = list(run)
+            start, end = end, neighbours[-1].through
+            if not compared:
+                _take(neighbours, total)
+                continue
+            ranges = [reading.range(page.ids, page) for page in neighbours]
+            ends = [page.through for page in neighbours]
+            _compare(reading, ranges, ends, start, end, checked)
+            _finish(ranges, total, checked)
     if end != view.through:
         checked.findings.append(_broken(account, currency, "the newest page is not at `through`"))
-        lost = Comparison(account, currency, "", frozenset(), grace)
-        _compare(rt, [lost], [], end, view.through, checked, observe)
+        lost = reading.range(frozenset())
+        _compare(reading, [lost], [], end, view.through, checked)
         _finish([lost], total, checked)
-    rest = Comparison(account, currency, "", view.open, grace)
-    _compare(rt, [rest], [], view.through, None, checked, observe)
+    rest = reading.range(view.open)
+    _compare(reading, [rest], [], view.through, None, checked)
     _finish([rest], total, checked)
     checked.findings += _of_balance(account, currency, view, total, checked.findings)
     return checked
 
 
-def _of_page(account: str, currency: str, page: PageImage, grace: Grace) -> Comparison:
-    name = keys.page(currency, page.generation, ids.unpack(page.through))
-    return Comparison(account, currency, name, page.ids, grace, found=page.sums)
+def _take(pages: Sequence[PageImage], total: Amounts) -> None:
+    """Pages at their word: that their sums are those of their ids was seen when they were written."""
+    for page in pages:
+        for name in SUM_FIELDS:
+            total[name] = total.get(name, 0) + getattr(page.sums, name)
+
+
+def _name(currency: str, page: PageImage) -> str:
+    return keys.page(currency, page.generation, ids.unpack(page.through))
 
 
 def _pages(
@@ -145,26 +175,25 @@ def _pages(
 
 
 def _compare(
-    rt: Runtime,
+    reading: _Reading,
     ranges: Sequence[Comparison],
     ends: Sequence[bytes],
     start: bytes,
     end: bytes | None,
     checked: Checked,
-    observe: Callable[[Entry], None] | None,
 ) -> None:
     """Give each item of the log in (`start`, `end`] to the range that it lies in."""
-    first = ranges[0]
-    for item in _items(rt, first.account, first.currency, start, end):
+    account, currency = reading.account, reading.currency
+    for item in _items(reading.rt, account, currency, start, end):
         if not item.id:
-            checked.findings.append(_foreign(first.account, first.currency, item.why))
+            checked.findings.append(_foreign(account, currency, item.why))
             continue
         ranges[bisect_left(ends, item.id)].see(item)
         checked.entries += 1
         if item.unreadable:
-            checked.unread.append(f"entry {ids.unpack(item.id)} of {first.account}: {item.why}")
-        if item.entry is not None and observe is not None:
-            observe(item.entry)
+            checked.unread.append(f"entry {ids.unpack(item.id)} of {account}: {item.why}")
+        if item.entry is not None and reading.observe is not None:
+            reading.observe(item.entry)
 
 
 def _items(
@@ -213,7 +242,10 @@ def broken(account: str, currency: str, pages: Sequence[PageImage], end: bytes) 
 
 
 def _broken(account: str, currency: str, message: str, page: PageImage | None = None) -> Finding:
-    name = keys.page(currency, page.generation, ids.unpack(page.through)) if page else ""
     return Finding(
-        kind="broken view", message=message, account=account, currency=currency, page=name
+        kind="broken view",
+        message=message,
+        account=account,
+        currency=currency,
+        page=_name(currency, page) if page else "",
     )

@@ -6,6 +6,7 @@ view and not in the log read after it is a phantom, whatever is in flight.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ledger import fingerprint, ids, keys
@@ -61,7 +62,10 @@ def seen(item: Image) -> Seen:
 
 @dataclass(slots=True)
 class Comparison:
-    """One range of the view against the log's items of that range, given one by one."""
+    """One range of the view against the log's items of that range, given one by one.
+
+    What is `due` is missing where the view lacks it, however young it is.
+    """
 
     account: str
     currency: str
@@ -69,6 +73,7 @@ class Comparison:
     ids: frozenset[bytes]
     grace: Grace
     found: Sums | None = None
+    due: Collection[bytes] = frozenset()
     sums: Amounts = field(default_factory=dict)
     in_flight: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -83,7 +88,7 @@ class Comparison:
             self.matched.add(item.id)
             if item.entry is not None:
                 fold(self.sums, item.entry)
-        elif self.grace.in_flight(ids.packed_time_ms(item.id)):
+        elif item.id not in self.due and self.grace.in_flight(ids.packed_time_ms(item.id)):
             self.in_flight += 1
         elif item.entry is not None:
             self._note(item.id, "missing", "the view lacks the entry")

@@ -7,7 +7,7 @@ that nothing was left unread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ledger import build, fingerprint, ids, keys
 from ledger.items import Image
@@ -32,6 +32,56 @@ MAX_BUCKETS = 1000
 """Of those that differ, how many are read again in one run."""
 
 
+class Legs:
+    """Headers against entries, by their digests; and the idempotency keys that headers name."""
+
+    def __init__(self, rt: Runtime, candidates: Candidates, settled: Callable[[str], bool]) -> None:
+        self._rt = rt
+        self._candidates = candidates
+        self._settled = settled
+        self._difference = Difference()
+        self.transactions = 0
+
+    def entry(self, entry: Entry) -> None:
+        """A sound entry that is not in flight."""
+        if not entry.single:
+            self._difference.right(entry)
+
+    def headers(self, headers: Mapping[str, Header | None]) -> None:
+        """Some headers by id; None for one that cannot be understood."""
+        for transaction_id, header in headers.items():
+            self._header(transaction_id, header)
+        self._keys_of([header for header in headers.values() if header])
+
+    def _header(self, transaction_id: str, header: Header | None) -> None:
+        if header is None or fingerprint.of_request(header) != header.fingerprint:
+            self._candidates.transaction(transaction_id)
+            return
+        if header.refusal is not None:
+            return
+        self.transactions += 1
+        if not balances(header):
+            self._candidates.transaction(transaction_id)
+        if self._settled(transaction_id) and not header.single:
+            for entry in build.entries(header):
+                self._difference.left(entry)
+
+    def _keys_of(self, headers: Sequence[Header]) -> None:
+        """The idempotency keys that headers name: lost, or another transaction's?"""
+        lasting = {h.idempotency_key: h for h in headers if h.idempotency_key and not h.key_expires}
+        places = [(keys.idempotency(key),) for key in lasting]
+        items = self._rt.store.get_many(self._rt.settings.idempotency_table, places)
+        records = [record for record in map(readable_key, items) if record]
+        stand = {record.key: record.transaction_id for record in records}
+        for key, header in lasting.items():
+            if stand.get(key) != header.id:
+                self._candidates.transaction(header.id)
+
+    def buckets(self) -> frozenset[int]:
+        """Where headers and entries differ."""
+        return self._difference.buckets()
+
+
 class WholeLog:
     """The log as a whole."""
 
@@ -42,10 +92,14 @@ class WholeLog:
         self._grace = grace
         self._candidates = candidates
         self._unread = unread
-        self._legs = Difference()
+        self._legs = Legs(rt, candidates, self._settled)
         self._coverage = Difference()
-        self.transactions = 0
         self.unlisted: list[str] = []
+
+    @property
+    def transactions(self) -> int:
+        """How many there are, without those that were refused."""
+        return self._legs.transactions
 
     def queried(self, entry: Entry) -> None:
         """An entry that the query of its account found."""
@@ -68,39 +122,12 @@ class WholeLog:
         return not self._grace.in_flight(ids.time_ms(transaction_id))
 
     def _scanned(self, items: Iterable[Image]) -> None:
-        headers, entries = _parted(items)
+        headers, entries = parted(items)
         for entry in entries:
             if self._settled(entry.transaction_id):
                 self._coverage.left(entry)
-                if not entry.single:
-                    self._legs.right(entry)
-        for transaction_id, header in headers.items():
-            self._header(transaction_id, header)
-        self._keys_of([header for header in headers.values() if header])
-
-    def _header(self, transaction_id: str, header: Header | None) -> None:
-        if header is None or fingerprint.of_request(header) != header.fingerprint:
-            self._candidates.transaction(transaction_id)
-            return
-        if header.refusal is not None:
-            return
-        self.transactions += 1
-        if not balances(header):
-            self._candidates.transaction(transaction_id)
-        if self._settled(transaction_id) and not header.single:
-            for entry in build.entries(header):
-                self._legs.left(entry)
-
-    def _keys_of(self, headers: Sequence[Header]) -> None:
-        """The idempotency keys that headers name: lost, or another transaction's?"""
-        lasting = {h.idempotency_key: h for h in headers if h.idempotency_key and not h.key_expires}
-        places = [(keys.idempotency(key),) for key in lasting]
-        items = self._rt.store.get_many(self._rt.settings.idempotency_table, places)
-        records = [record for record in map(readable_key, items) if record]
-        stand = {record.key: record.transaction_id for record in records}
-        for key, header in lasting.items():
-            if stand.get(key) != header.id:
-                self._candidates.transaction(header.id)
+                self._legs.entry(entry)
+        self._legs.headers(headers)
 
     def _narrow(self, legs: frozenset[int], coverage: frozenset[int]) -> None:
         """Read the log again, and keep what lies in the buckets that differ."""
@@ -111,7 +138,7 @@ class WholeLog:
         transactions: dict[str, None] = {}
         found: dict[str, list[Entry]] = {}
         for items in self._rt.store.pages(scan(self._rt.settings.events_table)):
-            headers, entries = _parted(items)
+            headers, entries = parted(items)
             transactions.update((id, None) for id in headers if bucket_of(id) in differing)
             for entry in entries:
                 if bucket_of(entry.transaction_id) in differing:
@@ -168,7 +195,7 @@ def _is(entry: Entry, expected: Entry | None) -> bool:
     return expected is not None and expected.fingerprint == entry.fingerprint
 
 
-def _parted(items: Iterable[Image]) -> tuple[dict[str, Header | None], list[Entry]]:
+def parted(items: Iterable[Image]) -> tuple[dict[str, Header | None], list[Entry]]:
     """The headers of some items of the log by id, and their sound entries."""
     headers: dict[str, Header | None] = {}
     entries: list[Entry] = []

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["clean", "drift", "incomplete"]
+Mode = Literal["full", "window"]
 Kind = Literal[
     "missing",  # in the log, not in the view, older than the grace time
     "phantom",  # in the view, not in the log
@@ -78,6 +79,8 @@ class Report:
         in_flight: entries younger than the grace time that the view does not have yet.
         totals: the trial balance, by currency; of a run over named accounts, theirs alone.
         digest: of all entries compared, whatever their order: the night's checkpoint.
+        mode: `full`, or `window`: what was written in a window of time, by an export of it.
+        window: from (inclusive) and until (exclusive), RFC 3339 in UTC; empty for a full run.
     """
 
     verdict: Verdict
@@ -91,6 +94,8 @@ class Report:
     in_flight: int = 0
     totals: Mapping[str, Totals] = field(default_factory=dict)
     digest: str = ""
+    mode: Mode = "full"
+    window: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

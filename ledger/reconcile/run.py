@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ledger import check, ids, keys
 from ledger.errors import NotFound
 from ledger.log import logger
 from ledger.model import Entry
 from ledger.reconcile import account
-from ledger.reconcile.candidates import Candidates, Confirmed, confirm, reading
+from ledger.reconcile.candidates import Confirmed, confirm, reading
+from ledger.reconcile.counts import Counts
 from ledger.reconcile.deadline import OutOfTime, Remaining, timed
 from ledger.reconcile.deadline import check as check_time
 from ledger.reconcile.grace import Grace
 from ledger.reconcile.legs import NamedLegs, WholeLog
-from ledger.reconcile.report import MAX_FINDINGS, Report, Totals, Verdict
+from ledger.reconcile.report import Report
 from ledger.reconcile.scans import registered, unregistered
 from ledger.runtime import Runtime
 
@@ -68,10 +69,10 @@ def reconcile(
             run.whole()
         else:
             run.named(names)
-        confirmed = confirm(rt, run.candidates, grace, wait, wait_for)
+        confirmed = confirm(rt, run.counts.candidates, grace, wait, wait_for)
     except OutOfTime:
-        run.out_of_time()
-    report = run.report(confirmed)
+        run.counts.out_of_time()
+    report = run.counts.report(confirmed)
     log.info(
         "reconciled",
         verdict=report.verdict,
@@ -95,71 +96,55 @@ def _reachable(rt: Runtime) -> None:
 
 @dataclass(slots=True)
 class _Run:
-    """One run and what it has counted."""
+    """One run."""
 
     rt: Runtime
     start_ms: int
     grace: Grace
     progress: Progress | None
-    candidates: Candidates = field(default_factory=Candidates)
-    unread: list[str] = field(default_factory=list)
-    totals: dict[str, Totals] = field(default_factory=dict)
-    accounts: int = 0
-    entries: int = 0
-    singles: int = 0
-    transactions: int = 0
-    in_flight: int = 0
-    digest: str = ""
+    counts: Counts = field(default_factory=Counts)
 
     def whole(self) -> None:
         """Every account that has a record or a balance, then the log as a whole."""
-        whole = WholeLog(self.rt, self.grace, self.candidates, self.unread)
-        with reading("the accounts", self.unread):
+        whole = WholeLog(self.rt, self.grace, self.counts.candidates, self.counts.unread)
+        with reading("the accounts", self.counts.unread):
             for name in registered(self.rt):
                 self._account(name, whole.queried)
-        with reading("the balances", self.unread):
+        with reading("the balances", self.counts.unread):
             for name in unregistered(self.rt):
-                self.candidates.account(name)
+                self.counts.candidates.account(name)
                 self._account(name, whole.queried)
-        with reading("the log", self.unread):
+        with reading("the log", self.counts.unread):
             whole.compare()
             for name in whole.unlisted:
-                self.candidates.account(name)
+                self.counts.candidates.account(name)
                 self._account(name, None)
-        with reading("the idempotency keys", self.unread):
+        with reading("the idempotency keys", self.counts.unread):
             whole.compare_keys()
-        self.transactions, self.digest = whole.transactions, whole.hexdigest()
+        self.counts.transactions, self.counts.digest = whole.transactions, whole.hexdigest()
 
     def named(self, names: Sequence[str]) -> None:
         """The accounts named, and the headers of their entries."""
-        legs = NamedLegs(self.rt, self.candidates)
+        legs = NamedLegs(self.rt, self.counts.candidates)
         for name in names:
             if not self._account(name, legs.see):
                 raise NotFound(f"account {name} has no record, no entries and no balance")
-        with reading("the headers", self.unread):
+        with reading("the headers", self.counts.unread):
             legs.flush()
-        self.transactions, self.digest = legs.transactions, legs.hexdigest()
-
-    def out_of_time(self) -> None:
-        """The rest was not read; what looked wrong by then was not looked at again."""
-        self.unread.append(
-            f"out of time, after {self.accounts} accounts and {self.entries} entries; "
-            f"{self.candidates.count} places that looked wrong were not looked at again: give the "
-            "function more time or memory, or run `folio reconcile` where nothing ends it"
-        )
+        self.counts.transactions, self.counts.digest = legs.transactions, legs.hexdigest()
 
     def _account(self, name: str, observe: Callable[[Entry], None] | None) -> bool:
         """Compare one account. False if there is no trace of it."""
         found: list[str] = []
-        with reading(f"account {name}", self.unread):
+        with reading(f"account {name}", self.counts.unread):
             found = account.currencies(self.rt, name)
         for currency in found:
-            with reading(f"account {name} in {currency}", self.unread):
+            with reading(f"account {name} in {currency}", self.counts.unread):
                 self._balance(name, currency, observe)
-        self.accounts += 1
+        self.counts.accounts += 1
         if self.progress is not None:
-            self.progress(self.accounts, None)
-        return bool(found or self.unread) or self._has_record(name)
+            self.progress(self.counts.accounts, None)
+        return bool(found or self.counts.unread) or self._has_record(name)
 
     def _has_record(self, name: str) -> bool:
         place = (keys.account(name), keys.RECORD)
@@ -167,45 +152,15 @@ class _Run:
 
     def _balance(self, name: str, currency: str, observe: Callable[[Entry], None] | None) -> None:
         def seen(entry: Entry) -> None:
-            self._count(entry)
+            # The other side of a younger one may lie in an account that was read before.
+            if ids.time_ms(entry.transaction_id) < self.start_ms:
+                self.counts.add(entry)
             if observe is not None:
                 observe(entry)
 
         checked = account.check(self.rt, name, currency, self.grace, seen)
-        self.unread += checked.unread
-        self.entries += checked.entries
-        self.in_flight += checked.in_flight
+        self.counts.unread += checked.unread
+        self.counts.entries += checked.entries
+        self.counts.in_flight += checked.in_flight
         if checked.findings:
-            self.candidates.balance(name, currency)
-
-    def _count(self, entry: Entry) -> None:
-        if ids.time_ms(entry.transaction_id) >= self.start_ms:
-            return  # Its other side may lie in an account that was read before.
-        total = self.totals.get(entry.currency, Totals())
-        name = ("single_" if entry.single else "") + f"{entry.direction}s"
-        self.totals[entry.currency] = replace(
-            total, **{name: getattr(total, name) + entry.amount_minor}
-        )
-        self.singles += entry.single
-
-    def report(self, confirmed: Confirmed) -> Report:
-        """The verdict: never clean where something was not read."""
-        unread = tuple(dict.fromkeys([*self.unread, *confirmed.unread]))
-        beyond = max(0, len(confirmed.findings) - MAX_FINDINGS)
-        omitted = beyond + confirmed.omitted + self.candidates.omitted
-        verdict: Verdict = "drift" if confirmed.findings else "clean"
-        if unread or (omitted and not confirmed.findings):
-            verdict = "incomplete"  # What was not looked at again is neither clean nor drift.
-        return Report(
-            verdict=verdict,
-            findings=tuple(confirmed.findings[:MAX_FINDINGS]),
-            omitted=omitted,
-            unread=unread,
-            accounts=self.accounts,
-            entries=self.entries,
-            transactions=self.transactions,
-            singles=self.singles,
-            in_flight=self.in_flight,
-            totals=dict(sorted(self.totals.items())),
-            digest=self.digest,
-        )
+            self.counts.candidates.balance(name, currency)
