@@ -20,6 +20,7 @@ from ledger.cli import (
     reconciling,
     restoring,
     stack_deploy,
+    stack_status,
     writing,
 )
 from ledger.cli import stack as stacking
@@ -86,6 +87,7 @@ options.command(projector, "run")(projecting.projector_run)
 app.add_typer(projector, name="projector")
 options.command(stack, "package")(stacking.package)
 options.command(stack, "deploy")(stack_deploy.deploy_)
+options.command(stack, "status")(stack_status.status_)
 options.command(stack, "template")(stacking.template_)
 app.add_typer(stack, name="stack")
 
