@@ -112,9 +112,9 @@ class Bus:
         try:
             reply = self._client.put_events(Entries=list(left.values()))
         except ATTEMPT_ERRORS as error:
-            meant = translate(error)
-            if isinstance(meant, Repeat):
-                raise meant from error
+            meant, code = translate(error), _code(error)
+            if isinstance(meant, Repeat) or code in PASSING:
+                raise Repeat("lost", code) from error
             self._refuse(error, left, refused)
             return
         results = reply.get("Entries", ())
@@ -147,15 +147,14 @@ class Bus:
         self, error: Exception, left: dict[str, Any], refused: dict[str, Unpublished]
     ) -> None:
         """The call as a whole was refused. Where one event may be the cause, each goes alone."""
-        told = error.response["Error"] if isinstance(error, ClientError) else {}
-        code = told.get("Code", type(error).__name__)
+        code = _code(error)
         if code in INVALID and len(left) > 1:
             for id in list(left):
                 alone = {id: left[id]}
                 self._attempt(alone, refused)
                 del left[id]
             return
-        refused |= dict.fromkeys(left, self._for_good(code, told.get("Message", "")))
+        refused |= dict.fromkeys(left, self._for_good(code, str(error)))
         left.clear()
 
     def _for_good(self, code: str, message: str) -> Unpublished:
@@ -164,6 +163,11 @@ class Bus:
             f"event bus {self._name} refused it for good: {said}: mend the cause, then `folio redrive`",
             for_good=True,
         )
+
+
+def _code(error: Exception) -> str:
+    told = error.response["Error"] if isinstance(error, ClientError) else {}
+    return told.get("Code", type(error).__name__)
 
 
 def event(entry: Entry, bus: str, ledger: str) -> dict[str, Any]:
