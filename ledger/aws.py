@@ -57,10 +57,12 @@ OTHER_TABLE = re.compile(
     re.IGNORECASE,
 )
 DENIED_WHAT = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
-READ_ACTIONS = re.compile(
-    r"dynamodb:(Get|Query|Scan|BatchGet|Describe|PartiQLSelect|ConditionCheck)", re.IGNORECASE
+WRITERS = re.compile(
+    r"dynamodb:(PutItem (?!\S*-(balances|quarantine)\b)|BatchGetItem \S*-accounts$)", re.IGNORECASE
 )
-VIEW_TABLES = re.compile(r"-(balances|quarantine)\b")
+READERS = re.compile(
+    r"dynamodb:(GetItem|Query|BatchGetItem(?! \S*-(idempotency|quarantine)\b)) ", re.IGNORECASE
+)
 UNSENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 # A connection's encryption may fail while the reply is read, too.
 LOST_REPLY = (HTTPClientError, IncompleteReadError, ResponseParserError, SSLError)
@@ -176,10 +178,11 @@ def _denied(code: str, message: str, operation: str, where: str) -> str:
 
 def policy(action: str, resource: str) -> str:
     """The managed policy of the stack that allows an action: read, write, or operate."""
-    if READ_ACTIONS.match(action):
-        return "ReaderPolicy"
-    if action == "dynamodb:PutItem" and not VIEW_TABLES.search(resource):
+    what = f"{action} {resource}"
+    if WRITERS.match(what):
         return "WriterPolicy"
+    if READERS.match(what):
+        return "ReaderPolicy"
     return "OperatorPolicy"
 
 

@@ -18,7 +18,7 @@ Terraform (its outputs are then `aws_cloudformation_stack.folio.outputs["EventsT
     resource "aws_cloudformation_stack" "folio" {
       name          = "folio"
       template_body = file("folio.yaml")
-      capabilities  = ["CAPABILITY_NAMED_IAM"]
+      capabilities  = ["CAPABILITY_IAM"]
       parameters    = { CodeBucket = var.code_bucket, CodeKey = var.code_key, Name = "folio" }
     }
 """
