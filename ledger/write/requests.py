@@ -84,6 +84,11 @@ def key_part(settings: Settings, header: Header, now_seconds: int) -> Part:
     return Part("key", put)
 
 
+def put_key(settings: Settings, record: KeyRecord) -> Request:
+    """A key by itself, for a header that lost its own in a restore."""
+    return Request("put_item", _put(settings.idempotency_table, key_item(record)))
+
+
 def post_parts(settings: Settings, header: Header, now_seconds: int) -> list[Part]:
     """A transaction's own items: its key, its header, its entries."""
     parts = [Part("header", _put(settings.events_table, header_item(header)))]

@@ -30,4 +30,7 @@ CANNOT: dict[str, str] = {
     "test_deployments.py::test_a_table_of_an_older_version_is_misconfigured_and_not_a_wrong_call": (
         "it takes an index that is missing for a table that is missing"
     ),
+    "test_restore.py::test_a_replay_of_a_long_history_is_in_order_and_side_by_side": (
+        "it loses updates and raises under threads"
+    ),
 }
