@@ -17,6 +17,7 @@ from folio_localstack.environment import exports
 from folio_localstack.package import package
 from folio_localstack.run import LocalStack, check_free
 from ledger.errors import Misconfigured
+from ledger.stack.outputs import lines, settings
 
 WATCH_SECONDS = 0.5
 
@@ -63,8 +64,9 @@ class Teller:
         self._console.print(
             f"ready; its log: {stack.log}; Ctrl-C ends it. For payment code and `folio`:"
         )
-        for name, value in exports(stack.endpoint_url).items():
-            print(f"export {name}={value}", flush=True)  # noqa: T201  # this command's output
+        variables = exports(stack.endpoint_url) | settings(stack.outputs(), {})
+        for line in lines(variables):
+            print(f"export {line}", flush=True)  # noqa: T201  # this command's output
 
     def end(self, message: str) -> None:
         """The last word."""

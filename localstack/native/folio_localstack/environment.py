@@ -12,6 +12,8 @@ from folio_localstack.venvs import Pythons
 
 REGION = "us-east-1"
 ACCESS_KEY = "test"
+STACK = "folio"
+"""What the init hook deploys."""
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "DEBUG", "LS_LOG")
 
 

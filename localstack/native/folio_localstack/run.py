@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from folio_localstack.environment import of_hook, variables
+import boto3
+
+from folio_localstack.environment import ACCESS_KEY, REGION, STACK, of_hook, variables
 from folio_localstack.folders import STATE
 from folio_localstack.layout import lay_out
 from folio_localstack.venvs import Say, set_up
@@ -98,6 +100,13 @@ class LocalStack:
         self._process.wait(END_SECONDS)
         self._process = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def outputs(self) -> dict[str, str]:
+        """Of the stack `folio`, by name."""
+        session = boto3.Session(ACCESS_KEY, ACCESS_KEY, region_name=REGION)
+        cloudformation = session.client("cloudformation", endpoint_url=self.endpoint_url)
+        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def is_alive(self) -> bool:
         """Whether it still runs."""

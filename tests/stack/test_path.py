@@ -1,0 +1,56 @@
+"""A post ends in a balance, by way of stream and Lambda, on the stack that the init hook deployed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ledger import Money
+from tests.stack.support.deployed import Deployed
+from tests.stack.support.waiting import eventually
+
+FOLIO = Path(sys.executable).with_name("folio")
+
+
+def folio(deployed: Deployed, *arguments: str) -> Any:
+    """What the command answers, in a process whose variables are those that `make localstack` prints."""
+    environment = os.environ | deployed.environment | deployed.variables
+    ran = subprocess.run(
+        [FOLIO, *arguments, "--json"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_the_command_line(deployed: Deployed, account: str) -> None:
+    """`folio post` and `folio balance --view` need what is exported, and nothing else."""
+    # When a deposit is posted
+    deposit = ("--debit", "world:card", "12.50", "EUR", "--credit", account, "12.50", "EUR")
+    folio(deployed, "post", *deposit, "--type", "deposit")
+    # Then the view, which only the projector writes, comes to hold it
+    eventually(
+        lambda: folio(deployed, "balance", account, "EUR", "--view"),
+        lambda found: found["posted"]["amount"] == "12.50",
+    )
+
+
+def test_the_library(deployed: Deployed, account: str) -> None:
+    """What payment code posts, the projector applies, once for each transaction."""
+    ledger = deployed.ledger
+    # When payment code posts, and repeats a call
+    for _ in range(2):
+        ledger.transfer(
+            source="world:card",
+            destination=account,
+            money=Money(1250, "EUR"),
+            type="deposit",
+            idempotency_key=f"deposit to {account}",
+        )
+    ledger.transfer(source=account, destination="shop:1", money=Money(990, "EUR"), type="purchase")
+    # Then the view has both transactions
+    deployed.wait_for_balances({account: 260})
+    assert ledger.balance(account, "EUR", consistency="view").entry_count == 2
