@@ -34,6 +34,8 @@ def client_config(settings: Settings) -> Config:
         parameter_validation=False,
         tcp_keepalive=True,
         account_id_endpoint_mode="disabled",
+        # A bucket's own host name is not known where S3 is LocalStack's.
+        s3={"addressing_style": "path"},
         # The SDK would put one together anew for every attempt, at a tenth of a call's CPU.
         user_agent=USER_AGENT,
     )

@@ -13,11 +13,13 @@ import typer
 from ledger.cli import (
     codes,
     demoing,
+    health,
     importing,
     options,
     projecting,
     reading,
     reconciling,
+    redriving,
     restoring,
     stack_deploy,
     stack_status,
@@ -79,9 +81,11 @@ options.command(app)(reading.accounts)
 options.command(app, "import")(importing.import_)
 options.command(app, "reconcile")(reconciling.reconcile_)
 options.command(app, "repair")(reconciling.repair_)
+options.command(app)(health.lag)
+options.command(app)(health.health)
 options.command(app)(restoring.replay)
 options.command(app)(restoring.restored)
-options.command(app, "redrive")(projecting.redrive_)
+options.command(app, "redrive")(redriving.redrive_)
 options.command(app, "demo")(demoing.demo)
 options.command(projector, "run")(projecting.projector_run)
 app.add_typer(projector, name="projector")

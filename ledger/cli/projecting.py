@@ -1,11 +1,10 @@
-"""`projector run` and `redrive`."""
+"""`projector run`."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import typer
 from ledger import control
 from ledger.cli import codes
 from ledger.cli.output import table
+from ledger.cli.redriving import bus_of
 from ledger.cli.session import Session
 from ledger.errors import InvalidRequest, LedgerError, Misconfigured
 from ledger.ledger import Ledger
@@ -26,11 +26,7 @@ from ledger.settings import Settings
 from projector.batch import BatchResult
 from projector.checkpoint import Checkpoint
 from projector.poller import Poller, stream_arn
-from projector.redrive import Redriven, redrive
 from projector.tally import Tally
-
-LEFT = ("applied", "duplicate", "ignored")
-"""The fates of a record that has left quarantine."""
 
 CheckpointFile = Annotated[
     Path | None,
@@ -117,6 +113,7 @@ def _poller(
         checkpoint=Checkpoint(checkpoint),
         parallel=parallel,
         observe=observe,
+        bus=bus_of(session, ledger),
     )
 
 
@@ -146,35 +143,3 @@ def _stopped_by_signals() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def redrive_(session: Session) -> int:
-    """Look again at what waits in quarantine, and apply what this version understands.
-
-    Exit code 4: some records stay there, for an operator.
-
-    Example: folio redrive
-    """
-    with session.ledger(settled=True) as ledger:
-        done = list(redrive(ledger.runtime))
-    fates = Counter(one.fate for one in done)
-    stay = sum(count for fate, count in fates.items() if fate not in LEFT)
-    code = codes.INCOMPLETE if stay else codes.DONE
-    items = [_document(one) for one in done]
-    document = {"items": items, "cursor": None, "fates": dict(fates), "exit_code": code}
-    rows = [[one.kept.day, one.kept.event_id, one.fate, one.reason] for one in done]
-    session.output.show(
-        document,
-        table(["day", "record", "fate", "why"], rows),
-        f"{len(done) - stay:,} left quarantine, {stay:,} stay",
-    )
-    return code
-
-
-def _document(one: Redriven) -> dict[str, str]:
-    return {
-        "day": one.kept.day,
-        "record": one.kept.event_id,
-        "fate": one.fate,
-        "reason": one.reason,
-    }

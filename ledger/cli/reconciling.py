@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from ledger.cli import codes
 from ledger.cli.output import printable, table, text
 from ledger.cli.progress import steps
+from ledger.cli.redriving import bus_of
 from ledger.cli.session import Session
 from ledger.ledger import Ledger
 from ledger.money import Money
@@ -116,7 +117,7 @@ def repair_(
         if not session.output.json:
             session.output.show({}, *_planned(wanted))
         agreed = bool(wanted.missing) and (yes or _asked(session, wanted))
-        done = repair(ledger.runtime, wanted) if agreed else Repaired()
+        done = repair(ledger.runtime, wanted, bus_of(session, ledger)) if agreed else Repaired()
     code = _repair_code(report, wanted, done, agreed=agreed)
     document = {
         "verdict": report.verdict,
