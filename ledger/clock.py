@@ -60,6 +60,10 @@ class Clock:
             )
         return self.process_time() + self._correction
 
+    def skew(self) -> float:
+        """How far the process's clock is ahead of DynamoDB's, in seconds; 0 while they agree."""
+        return -self._correction
+
     def time_ms(self) -> int:
         """DynamoDB's time in milliseconds since 1970. Raises as `time` does."""
         return int(self.time() * 1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
@@ -26,9 +26,11 @@ from ledger.money import Money
 from ledger.read import accounts as listing
 from ledger.read import balance as balances
 from ledger.read import entries as entries_
+from ledger.read import lag as lagging
 from ledger.read import transactions
 from ledger.read.balance import Consistency
 from ledger.read.entries import Listing
+from ledger.read.lag import DEFAULT_SAMPLE, Lag
 from ledger.runtime import Runtime
 from ledger.settings import Settings
 from ledger.write import accounts, append, bulk, post
@@ -257,6 +259,16 @@ class Ledger:
     ) -> Page[str]:
         """A page of the accounts' names that begin with `prefix`, sorted; eventually consistent."""
         return listing.accounts(self.runtime, prefix, limit, cursor)
+
+    def lag(self, accounts: Iterable[str] | None = None, *, sample: int = DEFAULT_SAMPLE) -> Lag:
+        """How far the view is behind the log: of the accounts named, else of a sample of all.
+
+        It costs some four small reads an account. It lacks late entries that are not applied yet.
+
+        Raises:
+            NotFound: an account that was named does not exist.
+        """
+        return lagging.lag(self.runtime, accounts, sample=sample)
 
     def create_tables(self) -> None:
         """Create the tables on an engine (DynamoDB Local, LocalStack, moto); those there stay.
