@@ -14,6 +14,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
+    ParamValidationError,
     ProxyConnectionError,
     SSLError,
 )
@@ -112,6 +113,8 @@ def translate(error: Exception, where: str = "") -> Exception:
     """
     if isinstance(error, ClientError):
         return _answered(error, where)
+    if isinstance(error, ParamValidationError):
+        return Misconfigured("ParamValidationError: this boto3 refuses a request of this version")
     what = f"{type(error).__name__}: {error}"
     if isinstance(error, UNSENT):
         return Repeat("unsent", what)

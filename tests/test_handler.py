@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +19,12 @@ from ledger.embedded.engine import Engine
 from ledger.errors import Misconfigured
 from ledger.items import entry_item
 from ledger.reconcile import reconcile
-from projector import handler as handler_module
 from projector import metrics
 from projector.batch import BatchResult
-from projector.handler import Parts, handler
+from projector.handler import handler
 from projector.record import Record, from_lambda
 from projector.tally import Tally
-from projector.wire import to_wire
+from tests.support.functions import lambda_event, works_with
 from tests.support.house import START, House
 from tests.support.stage import entries, entry, record, write
 
@@ -34,17 +32,10 @@ ROOT = Path(__file__).parent.parent
 SEQUENCE_NUMBER = "4421584500000000017450439091"
 
 
-def lambda_event(records: Iterable[Record]) -> dict[str, Any]:
-    """What Lambda passes, as its documentation shows it."""
-    around = {"eventVersion": "1.1", "eventSource": "aws:dynamodb", "awsRegion": "eu-west-1"}
-    return {"Records": [json.loads(json.dumps(to_wire(one) | around)) for one in records]}
-
-
 @pytest.fixture
 def at_home(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     """A house whose ledger is the handler's."""
-    at_home = Parts(house.runtime, None, nullcontext)
-    monkeypatch.setattr(handler_module, "parts", lambda: at_home)
+    works_with(monkeypatch, house.runtime)
     return house
 
 
@@ -320,7 +311,7 @@ def test_an_error_of_the_whole_batch_is_raised_after_its_metrics(
     records = write(at_home, entries("a", [-3]))
     poison = record({"PK": {"S": "x"}, "SK": {"S": "y"}})
     lost = at_home.new_runtime(quarantine_table="another-stacks-quarantine")
-    monkeypatch.setattr(handler_module, "parts", lambda: Parts(lost, None, nullcontext))
+    works_with(monkeypatch, lost)
     with pytest.raises(Misconfigured):
         handler(lambda_event([*records, poison]), None)
     assert embedded_metrics(capsys.readouterr().out.splitlines())["EventsApplied"] == [1.0]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import logging
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -13,38 +10,29 @@ import pytest
 
 import ledger as package
 from ledger import IdempotencyConflict, LedgerError, Transaction, credit
-from ledger.log import logger, to_stream
+from ledger.log import logger
 from tests.support.house import House
+from tests.support.lines import Lines, caught
 from tests.support.samples import deposit, eur, id_at
 
 SECRET = "4111-1111"
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
+def lines() -> Iterator[Lines]:
     """What Folio's loggers write; afterwards they are silent again."""
-    stream = io.StringIO()
-    kept = {name: logging.getLogger(name) for name in ("ledger", "projector")}
-    before = {name: (own.handlers, own.level, own.propagate) for name, own in kept.items()}
-    to_stream(stream)
-    yield stream
-    for name, own in kept.items():
-        own.handlers, own.level, own.propagate = before[name]
+    with caught() as found:
+        yield found
 
 
-def parsed(stream: io.StringIO) -> list[dict[str, Any]]:
-    """One JSON object a line."""
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def test_a_write_is_one_line_with_its_trace(house: House, lines: io.StringIO) -> None:
+def test_a_write_is_one_line_with_its_trace(house: House, lines: Lines) -> None:
     """Id, type, number of entries, whether it was a replay; post, append and post_many alike."""
     trace = {"request": "r-1", "attempt": 2}
     receipt = house.ledger.post(deposit(), type="deposit", idempotency_key="k", trace=trace)
     house.ledger.post(deposit(), type="deposit", idempotency_key="k")
     house.ledger.append(credit("user:42", eur(1)), type="bonus", trace={"request": "r-2"})
     house.ledger.post_many([Transaction(entries=deposit(), type="deposit", trace=trace)])
-    found = parsed(lines)
+    found = lines.all()
     told = [(line["type"], line["entries"], line["replayed"], line["trace"]) for line in found]
     assert told == [
         ("deposit", 2, False, trace),
@@ -57,18 +45,18 @@ def test_a_write_is_one_line_with_its_trace(house: House, lines: io.StringIO) ->
     assert all(line["timestamp"] and line["level"] == "info" for line in found)
 
 
-def test_a_replay_far_from_now_is_one_line_in_bulk_too(house: House, lines: io.StringIO) -> None:
+def test_a_replay_far_from_now_is_one_line_in_bulk_too(house: House, lines: Lines) -> None:
     """What stands is noted as what it is, once."""
     id = house.ledger.new_id()
     one = Transaction(entries=deposit(), type="deposit", id=id)
     house.ledger.post(one)
     house.clock.advance(3 * 86_400)
     house.ledger.post_many([one])
-    assert [line["replayed"] for line in parsed(lines)] == [False, True]
+    assert [line["replayed"] for line in lines.all()] == [False, True]
 
 
 def test_neither_lines_nor_errors_say_what_metadata_and_descriptions_say(
-    house: House, lines: io.StringIO
+    house: House, lines: Lines
 ) -> None:
     """Through success, replay, conflict, refusal, lost replies and projection."""
     told: dict[str, Any] = {"description": SECRET, "metadata": {"card": SECRET, "deep": [SECRET]}}
@@ -94,9 +82,7 @@ def test_neither_lines_nor_errors_say_what_metadata_and_descriptions_say(
     house.faults.heal()
     house.settle()
     assert len(errors) == 7
-    everything = lines.getvalue() + "".join(
-        f"{error} {error!r} {error.__cause__}" for error in errors
-    )
+    everything = lines.text + "".join(f"{error} {error!r} {error.__cause__}" for error in errors)
     assert "transaction posted" in everything
     assert SECRET not in everything
 
@@ -109,7 +95,7 @@ def test_the_library_is_silent_until_it_is_asked(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_line_below_the_level_costs_nothing(lines: io.StringIO) -> None:
+def test_a_line_below_the_level_costs_nothing(lines: Lines) -> None:
     """What the level leaves out is dropped before it is rendered."""
 
     class Loud:
@@ -117,7 +103,7 @@ def test_a_line_below_the_level_costs_nothing(lines: io.StringIO) -> None:
             raise AssertionError("rendered")
 
     logger("ledger.test").debug("nobody reads this", value=Loud())
-    assert lines.getvalue() == ""
+    assert lines.text == ""
 
 
 def public_errors() -> list[type[LedgerError]]:
