@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -133,6 +134,19 @@ def test_embedded_metrics(deployed: Deployed, functions: Functions) -> None:
     deployed.invoke(name, {"say as JSON": line})
     assert deployed.metric(name, "Applied", service="projector") == 7
     assert deployed.metric(name, "Age", service="projector") == 4
+
+
+def test_a_crash_in_mid_batch(deployed: Deployed, functions: Functions, tmp_path: Path) -> None:
+    """A function of a stream that dies in the middle of a batch gets the whole batch again, in its order."""
+    # Given a stream with four records, and a function that dies at the third
+    stream = functions.make_stream(["1", "2", "3", "4"])
+    told = tmp_path / "told"
+    name = functions.make("telling.py", TOLD=str(told), DEADLY="3")
+    # When it is put behind the stream
+    functions.connect(stream, name)
+    # Then
+    expected = ["1", "2", "3", "1", "2", "3", "4"]
+    eventually(lambda: told.read_text().split() if told.exists() else [], expected.__eq__)
 
 
 def is_import_error(answer: Answer) -> bool:

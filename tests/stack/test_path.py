@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+from folio_localstack.folders import REPOSITORY
+
 from ledger import Money
 from tests.stack.support.deployed import Deployed
 from tests.stack.support.waiting import eventually
@@ -54,3 +57,20 @@ def test_the_library(deployed: Deployed, account: str) -> None:
     # Then the view has both transactions
     deployed.wait_for_balances({account: 260})
     assert ledger.balance(account, "EUR", consistency="view").entry_count == 2
+
+
+def test_the_health_check(deployed: Deployed) -> None:
+    """The health check of docker-compose.yml calls a LocalStack healthy whose stack is deployed, and no other."""
+    compose = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
+    *_, program = compose["services"]["localstack"]["healthcheck"]["test"]
+    there = "http://127.0.0.1:4566"
+    assert there in program
+    states = [
+        subprocess.run(
+            [sys.executable, "-c", program.replace(there, url)],
+            check=False,
+            stderr=subprocess.DEVNULL,
+        )
+        for url in (deployed.endpoint_url, "http://127.0.0.1:9")
+    ]
+    assert [bool(state.returncode) for state in states] == [False, True]

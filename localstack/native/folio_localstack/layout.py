@@ -38,7 +38,7 @@ def lay_out(root: Path, *, hooks: bool) -> None:
     engine.mkdir(parents=True)
     (engine / "DynamoDBLocal_lib").symlink_to(jars[0].parent)
     shutil.copy(agents / AGENT.filename, engine / "ddb-local-loader-0.1.jar")
-    _write_starter(engine / "DynamoDBLocal.jar", [jar for jar in jars if jar.suffix == ".jar"])
+    write_starter(engine / "DynamoDBLocal.jar", [jar for jar in jars if jar.suffix == ".jar"])
     (installed / "java").mkdir()
     (installed / "java" / "21").symlink_to(find_java().resolve().parents[1])
     init = root / "etc" / "localstack" / "init"
@@ -47,7 +47,7 @@ def lay_out(root: Path, *, hooks: bool) -> None:
         (init / "ready.d").symlink_to(READY_HOOKS)
 
 
-def _write_starter(path: Path, jars: Sequence[Path]) -> None:
+def write_starter(path: Path, jars: Sequence[Path]) -> None:
     """The jar that `java -jar` starts: a manifest that names the main class and all other jars."""
     names = " ".join(f"DynamoDBLocal_lib/{jar.name}" for jar in jars)
     headers = ["Manifest-Version: 1.0", f"Main-Class: {MAIN_CLASS}", f"Class-Path: {names}"]
