@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 
 from ledger import ids, keys
 from ledger.errors import Contended
@@ -127,8 +128,14 @@ def _pass(reading: _Reading, view: BalanceImage) -> Checked:
     end = ids.FIRST
     for pages in _pages(reading.rt, account, currency, view):
         checked.findings += broken(account, currency, pages, end)
-        for compared, run in groupby(pages, key=reading.scope.compares):
-            neighbours = list(run)
+        starts = [end, *(page.through for page in pages)]
+        # What a gap hides is looked for, whoever touched the page after it.
+        judged = [
+            (page.start != start or reading.scope.compares(page), page)
+            for page, start in zip(pages, starts, strict=False)
+        ]
+        for compared, run in groupby(judged, key=itemgetter(0)):
+            neighbours = [page for _, page in run]
             start, end = end, neighbours[-1].through
             if not compared:
                 _take(neighbours, total)

@@ -58,9 +58,9 @@ class Candidates:
         """An account with entries or balances, and without a record."""
         self._note(self.unregistered, name, None)
 
-    def item(self, old: Image) -> None:
-        """An item of the log that was changed or removed: what it was before."""
-        self._note(self.changed, (old["PK"]["S"], old["SK"]["S"]), old)
+    def item(self, place: tuple[str, str], old: Image) -> None:
+        """An item of the log, by its key, that was changed or removed: what it was before."""
+        self._note(self.changed, place, old)
 
     def _note(self, noted: dict[K, V], key: K, value: V) -> None:
         if key not in noted and len(noted) >= MAX_FINDINGS:

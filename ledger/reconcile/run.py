@@ -53,7 +53,7 @@ def reconcile(
     """
     names = None if accounts is None else [check.account(name) for name in dict.fromkeys(accounts)]
     wait = rt.settings.grace_seconds if grace_seconds is None else grace_seconds
-    _reachable(rt)
+    reachable(rt)
     now_ms = rt.clock.time_ms()
     grace = Grace(now_ms - int(wait * 1000), rt.clock.time_ms)
     rt = timed(rt, remaining)
@@ -73,8 +73,15 @@ def reconcile(
     except OutOfTime:
         run.counts.out_of_time()
     report = run.counts.report(confirmed)
+    tell(report)
+    return report
+
+
+def tell(report: Report) -> None:
+    """The run's log line."""
     log.info(
         "reconciled",
+        mode=report.mode,
         verdict=report.verdict,
         findings=len(report.findings) + report.omitted,
         unread=len(report.unread),
@@ -83,10 +90,9 @@ def reconcile(
         in_flight=report.in_flight,
         digest=report.digest,
     )
-    return report
 
 
-def _reachable(rt: Runtime) -> None:
+def reachable(rt: Runtime) -> None:
     """Fail at once where nothing can be read at all: that is no incomplete run."""
     settings = rt.settings
     for table in (settings.events_table, settings.balances_table, settings.accounts_table):
