@@ -62,7 +62,8 @@ WRITERS = re.compile(
     r"dynamodb:(PutItem (?!\S*-(balances|quarantine)\b)|BatchGetItem \S*-accounts$)", re.IGNORECASE
 )
 READERS = re.compile(
-    r"dynamodb:(GetItem|Query|BatchGetItem(?! \S*-(idempotency|quarantine)\b)) ", re.IGNORECASE
+    r"dynamodb:(GetItem|Query|BatchGetItem(?! \S*-idempotency\b)) (?!\S*-quarantine\b)",
+    re.IGNORECASE,
 )
 UNSENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 # A connection's encryption may fail while the reply is read, too.

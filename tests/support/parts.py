@@ -5,16 +5,23 @@ Each takes a house, does everything that its part can, and leaves its calls in `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 
-from ledger import Ledger, Money, Transaction, credit
+from moto import mock_aws
+
+from ledger import Ledger, Money, Transaction, connect, credit
+from ledger.health import Clients, check, quick
 from ledger.items import entry_item
+from ledger.read.lag import lag
 from ledger.reconcile import reconcile
-from projector import quarantine
-from projector.record import Quarantined
+from projector import deadletters, quarantine
+from projector.bucket import Place
+from projector.record import Quarantined, Record
 from projector.redrive import redrive
 from projector.repair import plan, repair
 from projector.replay import replay
+from projector.wire import to_wire
 from tests.support.house import House
 from tests.support.samples import deposit, id_at
 from tests.support.stage import entries, entry, record, write
@@ -107,16 +114,44 @@ def reconciling(house: House) -> None:
 
 
 def operating(house: House) -> None:
-    """People on duty: they reconcile, repair, replay, and redrive what waits in quarantine."""
+    """People on duty: they look, reconcile, repair, replay, and redrive what waits or was given up."""
     good, poison = entry("a", -5, 3), record({"PK": {"S": "ACCOUNT#b"}, "SK": {"S": "EVENT#?"}})
-    for waiting in (poison, *write(house, [good])):
-        quarantine.put(house.runtime, Quarantined(waiting, "put there by the test"))
+    waiting = [poison, *write(house, [good])]
+    for one in waiting:
+        quarantine.put(house.runtime, Quarantined(one, "put there by the test"))
     wrong(house)
+    house.clock.synchronised = False
+    assert lag(house.runtime).accounts
+    assert lag(house.runtime, ["a"]).accounts
+    assert quick(house.runtime)
+    looked_after(house)
     found = reconcile(house.runtime, sleep=no_sleep)
     reconcile(house.runtime, ["a"], sleep=no_sleep)
     assert repair(house.runtime, plan(found)).applied
     assert [one.fate for one in redrive(house.runtime)] == ["kept", "duplicate"]
     assert replay(house.runtime, segments=1).already
+    given_up(house, waiting)
+
+
+def looked_after(house: House) -> None:
+    """Every check of the deployment's health."""
+    with mock_aws():
+        sts = connect.client("sts", house.settings, house.session)
+        checks = check(house.runtime, Clients(None, sts), poller=True)
+    assert {one.state for one in checks} >= {"ok", "failing"}
+
+
+def given_up(house: House, records: Sequence[Record]) -> None:
+    """Redrive a dead letter, from a bucket that moto holds."""
+    payload = json.dumps({"Records": [to_wire(one) for one in records]})
+    stream = f"arn:aws:dynamodb:eu-west-1:1:table/{house.settings.events_table}/stream/s"
+    letter = {"DDBStreamBatchInfo": {"streamArn": stream}, "payload": payload}
+    with mock_aws():
+        s3 = connect.client("s3", house.settings, house.session)
+        s3.create_bucket(Bucket="failures")
+        s3.put_object(Bucket="failures", Key="letter", Body=json.dumps(letter))
+        (done,) = deadletters.redrive(house.runtime, s3, Place("failures"), parallel=1)
+    assert done.tally.quarantined
 
 
 PARTS: Mapping[str, Callable[[House], None]] = {
