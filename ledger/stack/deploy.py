@@ -118,6 +118,7 @@ def prepare(
     given = dict(want.parameters)
     name = want.effective("Name", before) if way == "UPDATE" else want.name
     if want.existing_tables:
+        _check_not_own(before if way == "UPDATE" else None)
         given |= existing.take_over(aws, name, say)
     elif way == "CREATE":
         existing.check_none(aws, name)
@@ -140,6 +141,14 @@ def prepare(
         changeset.discard(aws, made)
         raise
     return made
+
+
+def _check_not_own(before: Stack | None) -> None:
+    if before and before.parameters.get("Tables") == "new":
+        raise InvalidRequest(
+            f"--existing-tables: the tables are the stack {before.name}'s own already, and are never "
+            "taken out of it; leave the option out"
+        )
 
 
 def reconciled(aws: Aws, function: str) -> dict[str, Any]:

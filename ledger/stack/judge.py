@@ -101,13 +101,14 @@ def of_mapping(found: Mapping[str, Any]) -> Part:
     return Part("mapping", state, said, {"state": standing, "last_result": result})
 
 
-def of_lag(milliseconds: float | None, minutes: int, limit_seconds: float) -> Part:
-    """How old the records were that the projector was last given."""
+def of_lag(milliseconds: float | None, within: timedelta, limit_seconds: float) -> Part:
+    """How old the records were that the projector was given of late."""
+    lately = f"in the last {within.total_seconds() / 60:.0f} minutes"
     if milliseconds is None:
-        said = f"not known: the projector was given nothing in the last {minutes} minutes"
+        said = f"not known: the projector was given nothing {lately}"
         return Part("lag", "unknown", said, {"seconds": None})
     seconds = milliseconds / 1000
-    said = f"{seconds:.1f} s at the most in the last {minutes} minutes (alarm above {limit_seconds:g} s)"
+    said = f"{seconds:.1f} s at the most {lately} (alarm above {limit_seconds:g} s)"
     return Part("lag", "wrong" if seconds > limit_seconds else "well", said, {"seconds": seconds})
 
 

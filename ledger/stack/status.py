@@ -14,10 +14,7 @@ from ledger.stack.calls import Aws, code, refusals
 from ledger.stack.judge import Part, Reconciled
 from ledger.stack.stacks import Stack
 
-LAG_MINUTES = 15
-LOOK_BACK = timedelta(days=8)
-"""A week, the longest that an alarm waits for a reconciliation, and a day."""
-
+LAG = timedelta(minutes=15)
 METRIC_SECONDS = 60
 LOG_STREAMS = 5
 LOG_EVENTS = 200
@@ -37,7 +34,7 @@ def look(aws: Aws, stack: Stack, now: datetime) -> list[Part]:
         "lag": lambda: _lag(aws, out["ProjectorFunction"], limits["IteratorAgeAlarmSeconds"], now),
         "alarms": lambda: judge.of_alarms(_alarms(aws, stack)),
         "reconciliation": lambda: judge.of_reconciliation(
-            _reconciliation(aws, out["Name"], out["ReconcilerFunction"], now),
+            _reconciliation(aws, out, limits["ReconcileAlarmHours"], now),
             limits["ReconcileAlarmHours"],
             now,
         ),
@@ -68,15 +65,9 @@ def _mapping(aws: Aws, uuid: str) -> Part:
 
 def _lag(aws: Aws, function: str, limit_seconds: float, now: datetime) -> Part:
     dimensions = {"FunctionName": function}
-    found = _metrics(
-        aws, "AWS/Lambda", ["IteratorAge"], dimensions, "Maximum", now - _minutes(LAG_MINUTES), now
-    )
+    found = _metrics(aws, "AWS/Lambda", ["IteratorAge"], dimensions, "Maximum", now - LAG, now)
     worst = max(found["IteratorAge"].values(), default=None)
-    return judge.of_lag(worst, LAG_MINUTES, limit_seconds)
-
-
-def _minutes(count: int) -> timedelta:
-    return timedelta(minutes=count)
+    return judge.of_lag(worst, LAG, limit_seconds)
 
 
 def _alarms(aws: Aws, stack: Stack) -> Iterator[dict[str, Any]]:
@@ -91,13 +82,15 @@ def _alarms(aws: Aws, stack: Stack) -> Iterator[dict[str, Any]]:
         yield from aws.client("cloudwatch").describe_alarms(AlarmNames=names[:100])["MetricAlarms"]
 
 
-def _reconciliation(aws: Aws, ledger: str, function: str, now: datetime) -> Reconciled | None:
-    """By the metrics; by the log where there are none, as on an engine that takes none from it."""
-    dimensions = {"service": "reconciler", "ledger": ledger}
-    names = ["Clean", "Incomplete"]
-    found = _metrics(aws, "Folio", names, dimensions, "Sum", now - LOOK_BACK, now)
+def _reconciliation(
+    aws: Aws, out: Mapping[str, str], hours: float, now: datetime
+) -> Reconciled | None:
+    """By the metrics; by the log where they have none, as of one that is long ago."""
+    dimensions = {"service": "reconciler", "ledger": out["Name"]}
+    names, since = ["Clean", "Incomplete"], now - timedelta(hours=hours)
+    found = _metrics(aws, "Folio", names, dimensions, "Sum", since, now)
     if not found["Clean"]:
-        return _logged(aws, f"/aws/lambda/{function}")
+        return _logged(aws, f"/aws/lambda/{out['ReconcilerFunction']}")
     last = max(found["Clean"])
     verdict = judge.verdict(found["Clean"][last], found["Incomplete"].get(last, 0))
     return Reconciled(last, verdict)
