@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moto import mock_aws
 
 from ledger import Ledger, Money, Receipt, credit, debit, ids, keys
 from ledger import restored as drill
@@ -371,6 +373,33 @@ def test_a_restored_table_in_use_by_now_is_refused(house: House) -> None:
         rt.store.client = Restored(copy, moment, in_progress=in_progress)
         refused = refusal(rt, cuts, declared=False)
         assert (refused is None) if wanted is None else wanted in str(refused)
+
+
+def test_fault_44_by_a_restore_that_dynamodb_itself_makes(session: boto3.Session) -> None:
+    """As docs/restoring.md has it: the tables say that they were restored, and no flag is needed."""
+    with mock_aws():
+        house = House(session, None)
+        deposit = busy(house)[-1]
+        gone = {"PK": {"S": keys.transaction(deposit.id)}, "SK": {"S": keys.HEADER}}
+        house.faults.delete_item(TableName=house.settings.events_table, Key=gone)
+        tables = {f"{table}_table": f"folio2-{table}" for table in TABLES}
+        for name, new in tables.items():
+            old = getattr(house.settings, name)
+            house.faults.update_continuous_backups(
+                TableName=old,
+                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+            )
+            house.faults.restore_table_to_point_in_time(
+                SourceTableName=old, TargetTableName=new, UseLatestRestorableTime=True
+            )
+        given: dict[str, Any] = {"clock": house.clock, **tables}
+        copy = House(session, None, **given)
+
+        cuts = survey(copy.new_runtime())
+        assert len(cuts.lone) == 2
+        assert refusal(copy.runtime, cuts, declared=False) is None
+        drill.mend(copy.runtime, cuts, lambda item: taken.keep(copy.runtime, item))
+        assert_clean(copy)
 
 
 # Replay.
