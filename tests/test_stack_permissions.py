@@ -6,6 +6,7 @@ makes is held against the statements of the template.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -183,3 +184,10 @@ def test_the_bus_is_published_to_only_where_there_is_one(role: str) -> None:
     (publish,) = allowed(Stack(EventBus="payments").statements(role), "events")
     assert publish.action == "events:PutEvents"
     assert publish.resource.endswith(":event-bus/payments")
+
+
+@pytest.mark.parametrize("role", PARTS)
+def test_a_policy_is_no_longer_than_iam_takes(role: str) -> None:
+    """6,144 characters for a managed policy, with the longest names and everything switched on."""
+    full = Stack(Name="n" * 40, KmsKeyArn="k" * 80, EventBus="b" * 256, Tracing="true")
+    assert len(json.dumps(full.statements(role), separators=(",", ":"))) < 5000

@@ -171,6 +171,37 @@ def test_a_topic_and_key_of_ones_own_are_used() -> None:
 
 
 @pytest.mark.parametrize("part", ["Projector", "Reconciler"])
+def test_a_function_goes_where_it_is_told(part: str) -> None:
+    """Into one's own network, under one's own boundary, traced; by default none of that."""
+    told = Stack(
+        SubnetIds=["subnet-1"],
+        SecurityGroupIds=["sg-1"],
+        PermissionsBoundaryArn="arn:aws:iam::1:policy/boundary",
+        Tracing="true",
+    )
+    function, role = told.properties(f"{part}Function"), told.properties(f"{part}Role")
+    assert function["VpcConfig"] == {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert role["PermissionsBoundary"] == "arn:aws:iam::1:policy/boundary"
+    assert role["ManagedPolicyArns"][0].endswith("/AWSLambdaVPCAccessExecutionRole")
+    assert "xray:PutTraceSegments" in json.dumps(role)
+
+    plain, bare = Stack().properties(f"{part}Function"), Stack().properties(f"{part}Role")
+    assert "VpcConfig" not in plain
+    assert plain["TracingConfig"] == {"Mode": "PassThrough"}
+    assert not {"PermissionsBoundary", "ManagedPolicyArns"} & bare.keys()
+    assert "xray" not in json.dumps(bare)
+
+
+def test_a_lag_that_rings_nobody_is_no_drift() -> None:
+    """The nightly job waits as long as the projector may be behind, and a run is expected in time."""
+    given = Stack().parameters
+    assert given["GraceSeconds"] >= given["IteratorAgeAlarmSeconds"]
+    assert given["MaximumRecordAgeSeconds"] > 10 * given["IteratorAgeAlarmSeconds"]
+    assert given["SettlingSeconds"] == Settings().settling_seconds
+
+
+@pytest.mark.parametrize("part", ["Projector", "Reconciler"])
 def test_a_function_is_what_its_settings_say(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its handler is there, and its variables make settings of the stack's name, tables and bus."""
     stack = Stack(Name="pay", EventBus="bus", Currencies='{"PTS":0}', LogLevel="DEBUG")
