@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from folio_localstack.folders import READY_HOOKS
+from folio_localstack.venvs import Say
 from ledger.embedded.engine import MAIN_CLASS
 from ledger.embedded.jars import Jar, cache_folder, dynamodb_local, fetch
 from ledger.embedded.machine import find_java
@@ -25,12 +26,14 @@ AGENT = Jar(
 this one, which does nothing by itself, stands in its place."""
 
 
-def lay_out(root: Path, *, hooks: bool) -> None:
+def lay_out(root: Path, say: Say, *, hooks: bool) -> None:
     """Fill an empty folder. `hooks`: whether the stack is deployed when LocalStack is ready.
 
     Raises `Misconfigured` where DynamoDB Local cannot be had, or there is no Java.
     """
-    jars = dynamodb_local()
+    jars = dynamodb_local(
+        lambda there, all: say(f"fetching DynamoDB Local: {there} of {all} files")
+    )
     agents = cache_folder().with_name("localstack-agent")
     fetch([AGENT], agents, os.environ.get("FOLIO_MAVEN_REPOSITORY"))
     installed = root / "usr" / "lib" / "localstack"

@@ -72,7 +72,7 @@ class LocalStack:
         shutil.rmtree(self._folder, ignore_errors=True)
         root = self._folder / "root"
         (root / "tmp").mkdir(parents=True)
-        lay_out(root, hooks=bool(self._hook))
+        lay_out(root, self._say, hooks=bool(self._hook))
         self._say("starting LocalStack")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
