@@ -17,6 +17,7 @@ from projector import quarantine
 from projector.apply import apply
 from projector.errors import Unappliable
 from projector.fold import Fold, folds
+from projector.fold import parts as in_parts
 from projector.publish import Bus
 from projector.record import Applicable, Ignored, Quarantined, Record, meaning
 from projector.tally import Tally
@@ -108,26 +109,39 @@ def _side_by_side(rt: Runtime, wanted: Sequence[Fold], parallel: int) -> list[_P
 def _apply(rt: Runtime, fold: Fold) -> _Part:
     records = [one.record for one in fold.entries.values()]
     entries = {id: one.entry for id, one in fold.entries.items()}
-    where = {
-        "account": fold.account,
-        "currency": fold.currency,
-        "transactions": sorted({entry.transaction_id for entry in entries.values()}),
-    }
+    transactions = _transactions(fold.entries.values())
     try:
         tally = apply(rt, fold.account, fold.currency, entries)
     except (BadItem, InvalidRequest, Unappliable) as error:
         # No repetition helps: the records wait for an operator, the shard does not.
         return _together(_quarantine(rt, Quarantined(record, str(error))) for record in records)
+    except Misconfigured as error:
+        return _Part(Tally(), records, error=error)
     except LedgerError as error:
-        return _Part(Tally(), records, error=_refused("not applied", error, **where))
+        log.warning(
+            "not applied",
+            account=fold.account,
+            currency=fold.currency,
+            transactions=transactions,
+            error=type(error).__name__,
+            message=str(error),
+        )
+        return _Part(Tally(), records)
     log.info(
         "applied",
-        **where,
+        account=fold.account,
+        currency=fold.currency,
+        transactions=transactions,
         applied=tally.applied,
         duplicates=tally.duplicates,
         late=tally.late,
     )
     return _Part(tally, applied=list(fold.entries.values()))
+
+
+def _transactions(some: Iterable[Applicable]) -> list[str]:
+    """By which a line is found; a fold has at most 90."""
+    return sorted({one.entry.transaction_id for one in some})
 
 
 def _together(parts: Iterable[_Part]) -> _Part:
@@ -142,17 +156,17 @@ def _together(parts: Iterable[_Part]) -> _Part:
 def _quarantine(rt: Runtime, one: Quarantined) -> _Part:
     try:
         quarantine.put(rt, one)
+    except Misconfigured as error:
+        return _Part(Tally(), [one.record], error=error)
     except LedgerError as error:
-        return _Part(Tally(), [one.record], error=_refused("not quarantined", error))
+        log.warning(
+            "not quarantined",
+            stream_event=one.record.event_id,
+            error=type(error).__name__,
+            message=str(error),
+        )
+        return _Part(Tally(), [one.record])
     return _Part(Tally(quarantined=1, tampered=int(one.tampering)))
-
-
-def _refused(what: str, error: LedgerError, **where: object) -> Misconfigured | None:
-    """The error of the whole batch, if it is one; else a line says what will come again, and why."""
-    if isinstance(error, Misconfigured):
-        return error
-    log.warning(what, error=type(error).__name__, message=str(error), **where)
-    return None
 
 
 def _publish(rt: Runtime, bus: Bus, applied: Sequence[Applicable], parallel: int) -> _Part:
@@ -164,11 +178,11 @@ def _publish(rt: Runtime, bus: Bus, applied: Sequence[Applicable], parallel: int
     left = bus.publish([one.entry for one in applied], parallel=parallel)
     passing = [one for one in applied if one.entry.id in left and not left[one.entry.id].for_good]
     refused = [one for one in applied if one.entry.id in left and left[one.entry.id].for_good]
-    if passing:
+    for some in in_parts(passing):
         log.warning(
             "not published",
-            message=left[passing[0].entry.id].reason,
-            transactions=sorted({one.entry.transaction_id for one in passing}),
+            transactions=_transactions(some),
+            message=left[some[0].entry.id].reason,
         )
     kept = _together(
         _quarantine(rt, Quarantined(one.record, f"not published: {left[one.entry.id].reason}"))

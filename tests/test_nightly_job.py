@@ -12,6 +12,7 @@ from ledger import Misconfigured, Money
 from ledger.reconcile import handler as job
 from ledger.runtime import Runtime
 from tests.support.house import House
+from tests.support.lines import caught
 
 
 def at(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +71,13 @@ def test_a_night_with_drift_is_no_error_of_the_function(
     quick = nightly.new_runtime(grace_seconds=0)
     at(quick, monkeypatch)
 
-    answer = job.handler({"accounts": ["user:1"]}, None)
+    with caught() as lines:
+        answer = job.handler({"accounts": ["user:1"]}, None)
 
     assert (answer["verdict"], len(answer["findings"])) == ("drift", 1)
+    (told,) = lines.all("finding")
+    assert (told["kind"], told["account"]) == ("missing", "user:1")
+    assert told["entry"] == answer["findings"][0]["entry_id"]
     assert metrics(capsys.readouterr().out)["DriftFindings"] == 1
 
 
@@ -120,7 +125,9 @@ def test_a_night_that_runs_out_of_time_ends_incomplete_by_itself(
     """With its metrics, before Lambda ends it without; with time enough the same night is clean."""
     nightly.settle()
     context = Hurried(35)
-    answer = job.handler({}, context)
+    with caught() as lines:
+        answer = job.handler({}, context)
+    assert [line["what"] for line in lines.all("not read")] == list(answer["unread"])
     assert context.left > 0
     assert answer["verdict"] == "incomplete"
     assert "out of time" in answer["unread"][-1]
