@@ -19,6 +19,7 @@ from ledger.invocation import invocation
 from ledger.log import to_stream
 from ledger.reconcile import Report, reconcile
 from ledger.reconcile.deadline import Remaining
+from ledger.reconcile.tell import tell
 from ledger.runtime import Runtime
 from ledger.settings import Settings
 from ledger.tracing import Trace, tracing
@@ -68,6 +69,7 @@ def _answer(rt: Runtime, event: Mapping[str, Any], remaining: Remaining | None) 
         report = reconcile(rt, event.get("accounts"), remaining=remaining)
     finally:
         emit(report, rt.settings.name)
+        tell(report)
     return report.to_json()
 
 
