@@ -267,6 +267,9 @@ TAMPERINGS: dict[str, Callable[[House], object]] = {
     "no entry's key": lambda h: put(
         h, "events", entry(h) | {"SK": {"S": keys.event("EUR", "nonsense")}}
     ),
+    "no entry's key, before the oldest": lambda h: put(
+        h, "events", entry(h) | {"SK": {"S": keys.event("EUR", "00nonsense")}}
+    ),
     "balance sums": lambda h: put(h, "balances", with_number(balance(h), "debits", 1)),
     "balance sums, on an account that rests": lambda h: put(
         h, "balances", with_number(balance(h, "user:2"), "credits", 1)

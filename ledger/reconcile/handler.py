@@ -19,6 +19,8 @@ from ledger.invocation import invocation
 from ledger.log import to_stream
 from ledger.reconcile import Report, reconcile
 from ledger.reconcile.deadline import Remaining
+from ledger.reconcile.export import Bucket, night, nights
+from ledger.reconcile.export.night import Night
 from ledger.reconcile.tell import tell
 from ledger.runtime import Runtime
 from ledger.settings import Settings
@@ -47,7 +49,15 @@ def parts() -> Parts:
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Reconcile the whole ledger, or the accounts of `{"accounts": ["user:42"]}`.
+    """Reconcile: the whole ledger, some accounts, or what a window of time wrote.
+
+    | event                              | what it does                                               |
+    | ---------------------------------- | ---------------------------------------------------------- |
+    | `{}`                               | the whole ledger                                           |
+    | `{"bucket": B}`                    | the same; the report is kept: the next window follows it   |
+    | `{"accounts": ["user:42"]}`        | these accounts                                             |
+    | `{"bucket": B, "export": "start"}` | has DynamoDB export the next window to the bucket          |
+    | S3's `Object Created`, of a part   | reconciles its window once both exports are there          |
 
     It ends incomplete half a minute before Lambda would end it. An error is raised after its metrics,
     which say that the run was incomplete.
@@ -64,13 +74,34 @@ def _remaining(context: object) -> Remaining | None:
 
 
 def _answer(rt: Runtime, event: Mapping[str, Any], remaining: Remaining | None) -> dict[str, Any]:
-    report = Report(verdict="incomplete")
+    detail = event.get("detail", {})
+    name = event.get("bucket") or detail.get("bucket", {}).get("name")
+    bucket = Bucket.connect(name, rt) if name else None
+    done = Night({}, Report(verdict="incomplete"))
     try:
-        report = reconcile(rt, event.get("accounts"), remaining=remaining)
+        done = _done(rt, event, bucket, remaining)
     finally:
-        emit(report, rt.settings.name)
-        tell(report)
-    return report.to_json()
+        if done.report is not None:
+            tell(done.report)
+            emit(done.report, rt.settings.name)
+    if bucket and done.ended:
+        night.follow(rt, bucket)
+    return dict(done.answer)
+
+
+def _done(
+    rt: Runtime, event: Mapping[str, Any], bucket: Bucket | None, remaining: Remaining | None
+) -> Night:
+    if bucket and event.get("export") == "start":
+        return night.begin(rt, bucket)
+    if bucket and "detail" in event:
+        return night.compare(rt, bucket, event["detail"]["object"]["key"], remaining=remaining)
+    began = rt.clock.moment()
+    report = reconcile(rt, event.get("accounts"), remaining=remaining)
+    if bucket and "accounts" not in event:
+        report = nights.vouched(report, began, rt.settings.grace_seconds)
+        nights.keep(bucket, report)
+    return Night(report.to_json(), report)
 
 
 def emit(report: Report, ledger: str) -> None:

@@ -73,11 +73,11 @@ def reconcile(
     except OutOfTime:
         run.counts.out_of_time()
     report = run.counts.report(confirmed)
-    tell(report)
+    summed_up(report)
     return report
 
 
-def tell(report: Report) -> None:
+def summed_up(report: Report) -> None:
     """The run's log line."""
     log.info(
         "reconciled",

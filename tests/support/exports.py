@@ -12,8 +12,10 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from botocore.validate import ParamValidator
 
 from ledger.errors import Misconfigured
 from tests.support.house import House
@@ -27,6 +29,8 @@ FILES = 3
 
 class Memory:
     """A bucket in memory, read in small parts."""
+
+    name = "exports"
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -74,20 +78,36 @@ class Exporter:
         transaction in two.
         """
         until = self.house.clock.moment()
-        folders = []
-        for table in TABLES:
-            now = {_key(item): item for item in self.house.items(table)}
-            if table == "events":
-                now = {key: item for key, item in now.items() if not withheld(item)}
-            lines = list(_lines(self.before[table], now, until))
-            folders.append(self._write(table, lines, until))
-            self.before[table] = now
+        prefix = f"exports/{until:%FT%TZ}"
+        folders = [
+            self.export(table, f"{prefix}/{table}", self.since, until, withheld=withheld)
+            for table in TABLES
+        ]
         self.since = until
         return folders
 
-    def _write(self, table: str, lines: list[Item], until: datetime) -> str:
+    def export(
+        self,
+        table: str,
+        prefix: str,
+        since: datetime,
+        until: datetime,
+        *,
+        withheld: Callable[[Item], bool] = lambda _item: False,
+    ) -> str:
+        """Export one table; the export's folder."""
+        now = {_key(item): item for item in self.house.items(table)}
+        if table == "events":
+            now = {key: item for key, item in now.items() if not withheld(item)}
+        lines = list(_lines(self.before[table], now, until))
+        self.before[table] = now
+        return self._write(table, f"{prefix}/AWSDynamoDB", lines, (since, until))
+
+    def _write(
+        self, table: str, base: str, lines: list[Item], window: tuple[datetime, datetime]
+    ) -> str:
         self._exports += 1
-        base = f"exports/{until:%FT%TZ}/{table}/AWSDynamoDB"
+        until = window[1]
         name = f"{int(until.timestamp() * 1000):014d}-{self._exports:08x}"
         parts: list[list[Item]] = [[] for _ in range(FILES)]
         for line in lines:
@@ -109,11 +129,14 @@ class Exporter:
         folder = f"{base}/{name}"
         files = "".join(json.dumps(file) + "\n" for file in listed)
         self.objects.manifest(f"{folder}/manifest-files", files)
-        summary = self._summary(table, folder, len(lines), until)
+        summary = self._summary(table, folder, len(lines), window)
         self.objects.manifest(f"{folder}/manifest-summary", json.dumps(summary))
         return folder
 
-    def _summary(self, table: str, folder: str, count: int, until: datetime) -> Item:
+    def _summary(
+        self, table: str, folder: str, count: int, window: tuple[datetime, datetime]
+    ) -> Item:
+        since, until = window
         name = getattr(self.house.settings, f"{table}_table")
         arn = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{name}"
         return {
@@ -123,7 +146,7 @@ class Exporter:
             "endTime": _instant(until),
             "tableArn": arn,
             "tableId": "b116b490-6460-4d4a-9a6b-5d360abf4fb3",
-            "exportFromTime": _instant(self.since),
+            "exportFromTime": _instant(since),
             "exportToTime": _instant(until),
             "s3Bucket": "exports",
             "s3Prefix": folder.partition("/AWSDynamoDB")[0],
@@ -174,3 +197,76 @@ def _value(value: Item) -> Item:
     if "BS" in value:
         return {"BS": [base64.b64encode(one).decode() for one in value["BS"]]}
     return value
+
+
+class Backups:
+    """A DynamoDB client over a house's, with point-in-time recovery and exports, which engines lack.
+
+    Requests are checked against AWS's own description of the API. An export that was asked for is
+    written when the test says so, or at once.
+    """
+
+    def __init__(self, house: House, objects: Memory, *, at_once: bool = True) -> None:
+        self.exporter = Exporter(house, objects)
+        self.earliest = house.clock.moment()
+        self.latest_behind = timedelta(minutes=5)
+        self.enabled = True
+        self.asked: list[dict[str, Any]] = []
+        self.waiting: list[Callable[[], object]] = []
+        self._house = house
+        self._client = house.faults
+        self._arns: dict[str, str] = {}
+        self._at_once = at_once
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def describe_continuous_backups(self, **asked: Any) -> Any:
+        """From the house's beginning to some minutes ago."""
+        self._check("DescribeContinuousBackups", asked)
+        described: dict[str, Any] = {"PointInTimeRecoveryStatus": "DISABLED"}
+        if self.enabled:
+            described = {
+                "PointInTimeRecoveryStatus": "ENABLED",
+                "EarliestRestorableDateTime": self.earliest,
+                "LatestRestorableDateTime": self._house.clock.moment() - self.latest_behind,
+            }
+        return {
+            "ContinuousBackupsDescription": {
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": described,
+            }
+        }
+
+    def export_table_to_point_in_time(self, **asked: Any) -> Any:
+        """A token that came before gets the export that it got before."""
+        self._check("ExportTableToPointInTime", asked)
+        token = asked["ClientToken"]
+        if token not in self._arns:
+            self._arns[token] = f"{asked['TableArn']}/export/{len(self._arns):014d}-0"
+            self.asked.append(asked)
+            self._export(asked)
+        return {
+            "ExportDescription": {"ExportArn": self._arns[token], "ExportStatus": "IN_PROGRESS"}
+        }
+
+    def _export(self, asked: dict[str, Any]) -> None:
+        name = asked["TableArn"].rpartition("/")[2]
+        table = next(t for t in TABLES if getattr(self._house.settings, f"{t}_table") == name)
+        window = asked["IncrementalExportSpecification"]
+        since, until = window["ExportFromTime"], window["ExportToTime"]
+        assert timedelta(minutes=15) <= until - since <= timedelta(hours=24)
+        assert self.earliest <= since
+        assert until <= self._house.clock.moment() - self.latest_behind
+        self.waiting.append(lambda: self.exporter.export(table, asked["S3Prefix"], since, until))
+        if self._at_once:
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Write the export that was asked for first."""
+        self.waiting.pop(0)()
+
+    def _check(self, operation: str, asked: dict[str, Any]) -> None:
+        model = self._client.meta.service_model.operation_model(operation)
+        report = ParamValidator().validate(asked, model.input_shape)
+        assert not report.has_errors(), report.generate_report()

@@ -18,6 +18,8 @@ CHUNK_BYTES = 1 << 20
 class Objects(Protocol):
     """What the reconciler uses of a bucket."""
 
+    name: str
+
     def chunks(self, key: str) -> Iterator[bytes]:
         """The bytes of an object, in parts. Raises a `LedgerError` where they cannot be read."""
 

@@ -24,12 +24,14 @@ from ledger.reconcile.export.changes import LogChanges, Views
 from ledger.reconcile.export.files import SUMMARY, Change, Export, changes, export, files
 from ledger.reconcile.grace import Grace
 from ledger.reconcile.report import Report
-from ledger.reconcile.run import Progress, reachable, tell
+from ledger.reconcile.run import Progress, reachable, summed_up
 from ledger.reconcile.scans import without_record
 from ledger.reconcile.scope import Scope
 from ledger.runtime import Runtime
 
 NAMES_AT_ONCE = 100
+LINES_A_LOOK = 1000
+"""After so many lines of an export, which ask DynamoDB nothing, the time that is left is looked at."""
 
 
 def reconcile_window(
@@ -66,7 +68,7 @@ def reconcile_window(
         check_time(remaining, seconds)
         sleep(seconds)
 
-    run = _Run(rt, objects, pair, progress)
+    run = _Run(rt, objects, pair, progress, remaining)
     confirmed = Confirmed()
     try:
         run.changes()
@@ -78,7 +80,7 @@ def reconcile_window(
         run.counts.out_of_time()
     window = tuple(at.isoformat() for at in (pair.log.since, pair.log.until))
     report = run.counts.report(confirmed, mode="window", window=window)
-    tell(report)
+    summed_up(report)
     return report
 
 
@@ -126,6 +128,7 @@ class _Run:
     objects: Objects
     pair: _Pair
     progress: Progress | None
+    remaining: Remaining | None
     counts: Counts = field(default_factory=Counts)
     views: Views = field(default_factory=Views)
 
@@ -145,7 +148,10 @@ class _Run:
         with reading(f"the export of {of.table}", self.counts.unread):
             for file in files(self.objects, of):
                 with reading("a file of the export", self.counts.unread):
-                    yield from changes(self.objects, file)
+                    for number, change in enumerate(changes(self.objects, file)):
+                        if number % LINES_A_LOOK == 0:
+                            check_time(self.remaining)
+                        yield change
 
     def compare(self, grace: Grace) -> None:
         """The views that the window touched, and whether their accounts have records."""
