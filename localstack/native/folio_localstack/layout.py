@@ -32,7 +32,7 @@ def lay_out(root: Path, say: Say, *, hooks: bool) -> None:
     Raises `Misconfigured` where DynamoDB Local cannot be had, or there is no Java.
     """
     jars = dynamodb_local(
-        lambda there, all: say(f"fetching DynamoDB Local: {there} of {all} files")
+        lambda there, total: say(f"fetching DynamoDB Local: {there} of {total} files")
     )
     agents = cache_folder().with_name("localstack-agent")
     fetch([AGENT], agents, os.environ.get("FOLIO_MAVEN_REPOSITORY"))
