@@ -76,6 +76,7 @@ class Aws:
         # An engine's host has no name for each bucket.
         paths: Any = {"addressing_style": "path"} if self.endpoint_url else {}
         return Config(
+            tcp_keepalive=True,  # an invocation is silent for minutes
             connect_timeout=5,
             read_timeout=INVOKE_SECONDS if once else 60,
             retries=retries,
