@@ -28,7 +28,7 @@ test-stack: .venv/made ## the whole system's tests, on a LocalStack of their own
 	@.venv/bin/pytest tests/stack $(ARGS)
 
 localstack: .venv/made ## the whole system on LocalStack until Ctrl-C, without Docker (ARGS=--port=…)
-	@PYTHONPATH=localstack/native .venv/bin/python -m folio_localstack $(ARGS)
+	@exec env PYTHONPATH=localstack/native .venv/bin/python -m folio_localstack $(ARGS)
 
 check: .venv/made ## lint, format, types and the direction of imports
 	@.venv/bin/ruff check --quiet --output-format concise .

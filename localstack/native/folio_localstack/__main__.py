@@ -33,7 +33,7 @@ def main() -> int:
             teller.ready(stack)
             while stack.is_alive():
                 time.sleep(WATCH_SECONDS)
-            teller.end(f"LocalStack ended by itself: see {stack.log}")
+        teller.end(f"LocalStack ended by itself: see {stack.log}")
     except Misconfigured as error:
         teller.end(str(error))
     except KeyboardInterrupt:

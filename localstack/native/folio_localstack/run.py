@@ -27,6 +27,7 @@ START_SECONDS = 120.0
 END_SECONDS = 30.0
 POLL_SECONDS = 0.25
 LOG_TAIL = 30
+LAST_LOG = STATE / "last.log"
 
 
 class LocalStack:
@@ -34,7 +35,7 @@ class LocalStack:
 
     Attributes:
         port: where it listens.
-        log: the file that it writes its log to; it stays when LocalStack has ended.
+        log: the file that it writes its log to; of the one that ended last, .localstack/last.log stays.
     """
 
     def __init__(
@@ -93,12 +94,13 @@ class LocalStack:
         return self
 
     def stop(self) -> None:
-        """End it and everything that it started, and remove its files but the log."""
+        """End it and everything that it started, and remove its files; its log stays as the last one."""
         if self._process is None:
             return
         cast(IO[bytes], self._process.stdin).close()
         self._process.wait(END_SECONDS)
         self._process = None
+        self.log = self.log.replace(LAST_LOG)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def outputs(self) -> dict[str, str]:
@@ -156,7 +158,7 @@ class LocalStack:
 
     def _last_lines(self) -> str:
         lines = self.log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL:]
-        return "\n".join([f"the end of {self.log}:", *lines])
+        return "\n".join([f"the end of its log ({LAST_LOG} has all of it):", *lines])
 
 
 def _free_port() -> int:
