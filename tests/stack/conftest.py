@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from folio_localstack import LocalStack
@@ -22,9 +23,15 @@ def _say(step: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def localstack() -> Iterator[LocalStack]:
+def zip_() -> Path:
+    """The functions' code, as it is packaged for a stack."""
+    return package(_say)
+
+
+@pytest.fixture(scope="session")
+def localstack(zip_: Path) -> Iterator[LocalStack]:
     """LocalStack on a free port. One that cannot start is a failure."""
-    with LocalStack(0, package(_say), SOON) as running:
+    with LocalStack(0, zip_, SOON) as running:
         yield running
 
 
