@@ -20,6 +20,8 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
+from ledger.cli.session import Options, Session
+from ledger.cli.stack_deploy import _cleared
 from ledger.errors import InvalidRequest, LedgerError, Misconfigured, Unavailable
 from ledger.settings import Settings
 from ledger.stack import (
@@ -520,3 +522,32 @@ def test_every_setting_is_an_output_of_the_template() -> None:
     assert {"ReconcilerFunction", "ProjectorFunction", "ProjectorMapping", "FailureBucket"} <= set(
         declared
     )
+
+
+# ---- A stack that never came up ------------------------------------------------------------------
+
+
+def test_what_is_left_of_a_failed_creation_is_deleted_with_consent(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its deletion is followed to the end; then the stack is created as a new one."""
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0)
+    gone = {"StackName": "folio", "CreationTime": datetime(2026, 1, 1, tzinfo=UTC)}
+    with Stubber(aws.client("cloudformation")) as stub:
+        stub.add_response("describe_stack_events", {"StackEvents": []})
+        stub.add_response("delete_stack", {}, {"StackName": "arn:stack"})
+        stub.add_response(
+            "describe_stacks", {"Stacks": [gone | {"StackStatus": "DELETE_COMPLETE"}]}
+        )
+        assert (
+            _cleared(Session(Options(json=True)), aws, stack("ROLLBACK_COMPLETE"), agreed=True)
+            is None
+        )
+        stub.assert_no_pending_responses()
+
+
+def test_what_is_left_of_a_failed_creation_stays_without_consent(aws: Aws) -> None:
+    """Nobody is asked without a terminal, and nothing is sent."""
+    left = stack("ROLLBACK_COMPLETE")
+    with Stubber(aws.client("cloudformation")):
+        assert _cleared(Session(Options(json=True)), aws, left, agreed=False) == left

@@ -89,8 +89,8 @@ def deploy_(
     zip_ = packages.read(package) if package else None
     aws = aws_of(session)
     account = aws.account()
-    before = _cleared(session, aws, stacks.read(aws, name), agreed=yes)
-    stacks.way(before, name)
+    found = _cleared(session, aws, stacks.read(aws, name), agreed=yes)
+    before = found if stacks.way(found, name) == "UPDATE" else None
     deploy.check_version(before)
     zip_ = zip_ or _made(session, want, before)
     deploy.check_package(zip_, want, before)

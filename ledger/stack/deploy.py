@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ledger.errors import InvalidRequest, Misconfigured
-from ledger.stack import changes, changeset, existing, parameters, stacks
+from ledger.stack import changes, changeset, existing, parameters
 from ledger.stack import code as bucket_of
 from ledger.stack.calls import Aws, refusals
 from ledger.stack.changeset import ChangeSet
@@ -110,19 +110,20 @@ def prepare(
 ) -> ChangeSet:
     """Upload, and have CloudFormation say what would change; nothing that runs changes.
 
+    `before` is the stack that would be updated, None where one would be created.
+
     Raises:
         InvalidRequest: a table would be replaced or removed, or stands in the way of a new one.
         Misconfigured: AWS refuses, or the tables that are there do not fit.
     """
-    way = stacks.way(before, want.name)
     given = dict(want.parameters)
-    name = want.effective("Name", before) if way == "UPDATE" else want.name
+    name = want.effective("Name", before) if before else want.name
     if want.existing_tables:
-        _check_not_own(before if way == "UPDATE" else None)
+        _check_not_own(before)
         given |= existing.take_over(aws, name, say)
-    elif way == "CREATE":
+    elif before is None:
         existing.check_none(aws, name)
-    old = dict(before.parameters) if before and way == "UPDATE" else {}
+    old = before.parameters if before else {}
     bucket = want.code_bucket or old.get("CodeBucket")
     bucket = bucket_of.ensure_bucket(aws, account, bucket, say)
     there = bucket_of.upload(aws, account, bucket, name, package, want.template, say)
@@ -130,7 +131,7 @@ def prepare(
     made = changeset.make(
         aws,
         want.name,
-        way,
+        "UPDATE" if before else "CREATE",
         template_url=there.template_url,
         parameters=parameters.request(want.known, given, old),
         tags=want.tags,
