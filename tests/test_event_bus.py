@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,22 +18,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from ledger import Settings, connect
+from ledger import Settings, connect, keys
 from ledger.check import MAX_ACCOUNT_BYTES
+from ledger.cli import redriving
+from ledger.cli.session import Options, Session
+from ledger.items import entry_from, entry_item
 from ledger.model import MAX_COUNTERPARTIES, Entry
 from ledger.reconcile import reconcile
 from projector import publish, quarantine
 from projector.batch import process
+from projector.poller import Poller
 from projector.publish import PASSING, Bus, connect_bus, event, size
 from projector.record import Quarantined, Record
 from projector.redrive import redrive
 from projector.repair import plan, repair
 from projector.tally import Tally
 from tests.support.bus import NAME, Event, Events, codes_by_id
+from tests.support.command import Folio
 from tests.support.examples import many
 from tests.support.faults import Killed
 from tests.support.house import House
-from tests.support.stage import entries, entry, signed_by_fingerprint, write
+from tests.support.stage import entries, entry, record, signed_by_fingerprint, write
 
 FOR_GOOD = (
     "AccessDeniedException",
@@ -235,9 +243,9 @@ def test_at_least_once_in_any_order_through_any_faults(house: House, data: st.Da
         waiting = [r for r in waiting if int(r.sequence_number) >= lowest]
     assert not waiting
     kept = {one.event_id for one in quarantine.kept(house.runtime)}
-    for one, record in zip(written, records, strict=True):
+    for one, brought in zip(written, records, strict=True):
         details = [detail for detail in port.taken if detail["id"] == one.id]
-        assert details or record.event_id in kept
+        assert details or brought.event_id in kept
         assert all(detail == details[0] for detail in details)
     house.assert_view_is_right()
 
@@ -358,3 +366,56 @@ def test_accounts_side_by_side_are_all_published(house: House) -> None:
     assert result.tally.published == 64
     assert set(port.ids()) == all_of(written)
     house.assert_view_is_right()
+
+
+# --- by command --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Events:
+    """The bus of the commands."""
+    made = Events()
+    monkeypatch.setattr(redriving, "connect_bus", lambda *_where: made.bus())
+    return made
+
+
+def test_the_commands_publish_what_they_apply(folio: Folio, port: Events) -> None:
+    """What `repair` applies from the log, and what `redrive` lets out of quarantine."""
+    folio.deposit("user:1")
+    assert folio("repair", "--grace", "0", "--yes").code == 0
+    assert len(port.taken) == 2
+
+    rt = connect.runtime(Settings(), None, folio.endpoint_url)
+    (one,) = [entry_from(i) for i in rt.store.get_many(rt.settings.events_table, places(port))]
+    quarantine.put(rt, Quarantined(record(entry_item(one)), "not published: no such bus"))
+    assert folio.answer("redrive")["fates"] == {"duplicate": 1}
+    assert len(port.taken) == 3
+
+
+def places(port: Events) -> list[tuple[str, str]]:
+    """Where the first event's entry stands in the log."""
+    first = port.taken[0]
+    return [(keys.account(first["account"]), keys.event(first["currency"], first["id"]))]
+
+
+def test_the_command_of_the_projector_publishes(folio: Folio, port: Events) -> None:
+    """`folio projector run` is the projector where there is no Lambda."""
+    folio.deposit("user:1")
+    idle = Poller.step
+
+    def step(self: Poller) -> tuple[int, bool]:
+        result = idle(self)
+        if self.idle_passes == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+    folio.monkeypatch.setattr(Poller, "step", step)
+    said = folio("projector", "run", "--json")
+    assert (said.code, said.json["published"], len(port.taken)) == (0, 2, 2)
+
+
+def test_an_embedded_ledger_publishes_nothing(tmp_path: Path, port: Events) -> None:
+    """It is for trying, and the settings of a real one may be in the environment."""
+    session = Session(Options(embedded=tmp_path))
+    ledger: Any = None  # not looked at
+    assert redriving.bus_of(session, ledger) is None

@@ -17,8 +17,10 @@ from projector.checkpoint import Checkpoint
 from projector.poller import LIST_SHARDS_SECONDS, Poller, stream_arn
 from projector.record import Record
 from projector.shards import StreamsClient
+from tests.support.bus import Events
 from tests.support.faults import Fault, Killed
 from tests.support.house import House
+from tests.support.lines import caught
 from tests.support.stage import entries, write
 from tests.support.streams import ARN, FakeStreams
 
@@ -63,6 +65,37 @@ def test_a_real_stream_from_its_beginning_and_on(house: House) -> None:
             house.posted([house.ledger.append(leg, type="x") for _ in range(3)])
         assert until_idle(poller) == 6
         house.assert_view_is_right()
+
+
+def test_missing_tables_are_told_and_nothing_is_skipped(house: House) -> None:
+    """One line for the batch; when they are there it goes on from where it stood."""
+    records, streams = written(house, 3), FakeStreams()
+    streams.add("shard", records)
+    lost = house.new_runtime(balances_table="another-stacks-balances")
+    poller = poller_of(house, streams)
+    poller._runtime = lost
+    with caught() as lines:
+        assert poller.step() == (3, True)
+    (told,) = lines.all("not applied")
+    assert (told["error"], told["level"]) == ("Misconfigured", "error")
+
+    poller._runtime = house.runtime
+    assert until_idle(poller) == 3
+    house.assert_view_is_right()
+
+
+def test_what_a_poller_applies_is_published(house: House) -> None:
+    """Where there is no Lambda the bus is told all the same, and before the poller goes on."""
+    records, streams = written(house, 3), FakeStreams()
+    streams.add("shard", records)
+    port = Events(lambda _number, _events: "InternalException")
+    poller = Poller(
+        house.runtime, streams, ARN, checkpoint=Checkpoint(None), parallel=1, bus=port.bus()
+    )
+    assert poller.step() == (3, True)
+    port.says = Events().says
+    assert until_idle(poller) == 3
+    assert len(set(port.ids())) == 3
 
 
 def test_25_parents_are_read_before_their_children(house: House) -> None:
