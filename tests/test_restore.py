@@ -315,6 +315,55 @@ def test_a_key_whose_time_is_over_is_not_written_again(new_house: NewHouse) -> N
     assert survey(ttl).lost_keys == []
 
 
+def test_what_was_appended_by_itself_is_never_taken_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no header, and needs none: even where it is looked at beside a cut transaction."""
+    for module in ("ledger.restored.cuts", "ledger.reconcile.digest"):
+        monkeypatch.setattr(f"{module}.bucket_of", lambda _id: 0)
+    copy = restore(house, of(busy(house)[-1].id))
+    assert len(survey(copy.new_runtime()).lone) == 2
+
+
+def test_a_lost_reply_is_no_trouble(house: House) -> None:
+    """The put comes again, and finds what it has written."""
+    last = busy(house)[-3]
+    copy = restore(
+        house, lambda t, i: of(last.id, header=False)(t, i) or i["PK"]["S"] == "KEY#order-3"
+    )
+    rt = copy.new_runtime()
+    cuts = survey(rt)
+    lost = itertools.count()
+    copy.faults.plan = lambda _n, name, _p: (
+        "reply lost" if name == "put_item" and not next(lost) % 2 else "none"
+    )
+    done = drill.mend(rt, cuts, lambda item: taken.keep(rt, item))
+    assert (done.entries_written, done.keys_written, done.left) == (3, 1, [])
+
+
+def test_what_changed_since_the_survey_is_left(house: House) -> None:
+    """A header that is there by now, an entry or key that is another's: named, and untouched."""
+    made = busy(house)
+    deposit, purchase = made[-1], made[-3]
+    copy = restore(house, lambda t, i: of(deposit.id)(t, i) or of(purchase.id)(t, i))
+    cuts = survey(copy.new_runtime())
+    header = house.runtime.store.get(
+        house.settings.events_table, keys.transaction(purchase.id), keys.HEADER
+    )
+    assert header is not None
+    put(copy, "events", header)
+    for item in cuts.lone:
+        if item["transaction"]["S"] == deposit.id:
+            put(copy, "events", item | {"fingerprint": {"B": b"another"}})
+    before = {table: by_key(copy.items(table)) for table in TABLES}
+
+    done = drill.mend(copy.runtime, cuts, lambda item: taken.keep(copy.runtime, item))
+
+    assert (done.entries_removed, done.keys_removed) == (0, 0)
+    assert len(done.left) == 6  # three entries and a key by a header, two entries by a fingerprint
+    assert {table: by_key(copy.items(table)) for table in TABLES} == before
+
+
 # What keeps it from a ledger that is in use.
 
 
