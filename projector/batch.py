@@ -184,8 +184,9 @@ def _publish(rt: Runtime, bus: Bus, applied: Sequence[Applicable], parallel: int
             transactions=_transactions(some),
             message=left[some[0].entry.id].reason,
         )
+    why = "not published: {}: mend the cause, then `folio redrive`"
     kept = _together(
-        _quarantine(rt, Quarantined(one.record, f"not published: {left[one.entry.id].reason}"))
+        _quarantine(rt, Quarantined(one.record, why.format(left[one.entry.id].reason)))
         for one in refused
     )
     tally = kept.tally + Tally(published=len(applied) - len(left))

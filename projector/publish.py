@@ -159,10 +159,7 @@ class Bus:
 
     def _for_good(self, code: str, message: str) -> Unpublished:
         said = f"{code}: {message[:MAX_MESSAGE]}"
-        return Unpublished(
-            f"event bus {self._name} refused it for good: {said}: mend the cause, then `folio redrive`",
-            for_good=True,
-        )
+        return Unpublished(f"event bus {self._name} refused it for good: {said}", for_good=True)
 
 
 def _code(error: Exception) -> str:

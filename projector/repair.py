@@ -73,7 +73,10 @@ def _apply(
         # Published first: once it is applied it is missing no more, and nothing brings it again.
         left = bus.publish(list(entries.values()), parallel=1) if bus is not None else {}
         for id, why in left.items():
-            done.failed.append(f"{account} in {currency}: not published, nor applied: {why.reason}")
+            done.failed.append(
+                f"{account} in {currency}: not published, so not applied: {why.reason}: mend "
+                "that, or unset LEDGER_EVENT_BUS, and it is applied and never published"
+            )
             del entries[ids.pack(id)]
         tally = apply(rt, account, currency, entries)
     except LedgerError as error:
