@@ -294,20 +294,19 @@ def test_a_change_set_that_fails_is_taken_back_and_its_reason_named(aws: Aws) ->
 
 
 def _made(aws: Aws, described: dict[str, Any], *, fails: bool = False) -> changeset.ChangeSet:
-    client = aws.client("cloudformation")
-    with Stubber(client) as stub:
+    ids = {"ChangeSetName": "arn:aws:cs/1", "StackName": "arn:stack"}
+    with Stubber(aws.client("cloudformation")) as stub:
         stub.add_response("create_change_set", {"Id": "arn:aws:cs/1", "StackId": "arn:stack"})
-        stub.add_response("describe_change_set", described)
+        stub.add_response("describe_change_set", described, ids)
         if fails:
-            stub.add_response(
-                "delete_change_set", {}, {"ChangeSetName": "arn:aws:cs/1", "StackName": "arn:stack"}
-            )
+            stub.add_response("delete_change_set", {}, ids)
             stub.add_response("delete_stack", {}, {"StackName": "arn:stack"})
-        made = changeset.make(
-            aws, "folio", "CREATE", template_url="https://s3/t", parameters=[], tags={}
-        )
-        stub.assert_no_pending_responses()
-        return made
+        try:
+            return changeset.make(
+                aws, "folio", "CREATE", template_url="https://s3/t", parameters=[], tags={}
+            )
+        finally:
+            stub.assert_no_pending_responses()
 
 
 # ---- A stack that failed -------------------------------------------------------------------------
