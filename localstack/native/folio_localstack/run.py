@@ -23,7 +23,7 @@ from folio_localstack.venvs import Say, set_up
 from ledger.errors import Misconfigured
 
 GUARD = Path(__file__).with_name("guard.py")
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 END_SECONDS = 30.0
 POLL_SECONDS = 0.25
 LOG_TAIL = 30

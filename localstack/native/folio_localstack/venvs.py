@@ -5,7 +5,6 @@ They are made from the locks beside this package, and made anew when a lock, the
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from folio_localstack.fingerprint import fingerprint
 from folio_localstack.folders import NATIVE, STATE
 from folio_localstack.python import find_python
 from ledger.errors import Misconfigured
@@ -96,12 +96,5 @@ def _uv() -> Path:
 
 def _fingerprint() -> str:
     """Of all that the environments are made of."""
-    files = [
-        *NATIVE.glob("*.lock"),
-        NATIVE / "pyproject.toml",
-        *(NATIVE / "folio_lambda").glob("*.py"),
-    ]
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    executor = [NATIVE / "pyproject.toml", *(NATIVE / "folio_lambda").glob("*.py")]
+    return fingerprint(NATIVE, [*NATIVE.glob("*.lock"), *executor])
