@@ -18,7 +18,7 @@ import typer
 import ledger
 from ledger import Ledger, connect
 from ledger.cli import options
-from ledger.cli.app import app, projector
+from ledger.cli.app import app, projector, stack
 from ledger.cli.output import Output
 from ledger.request import Request
 from projector import shards
@@ -192,6 +192,7 @@ def test_an_embedded_ledger_keeps_what_was_written(bare_folio: Folio, tmp_path: 
 COMMANDS = [
     *(command for command in app.registered_commands),
     *(command for command in projector.registered_commands),
+    *(command for command in stack.registered_commands),
 ]
 
 
@@ -204,7 +205,8 @@ def test_every_command_explains_itself_with_an_example(command: Any) -> None:
     known = inspect.signature(command.callback).parameters
     names = {name.replace("_", "-") for name in known} | {"row-id"}
     for example in examples:
-        assert example.startswith((command.name, f"projector {command.name}"))
+        groups = ("", "projector ", "stack ")
+        assert example.startswith(tuple(f"{group}{command.name}" for group in groups))
         assert set(re.findall(r"--([a-z-]+)", example)) <= names | set(options.SHARED)
 
 
@@ -247,6 +249,14 @@ def test_without_the_embedded_extra_the_rest_works(arguments: tuple[str, ...]) -
     done = without("filelock", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "folio-ledger[cli,embedded]" in done.stderr
+
+
+def test_without_the_stack_extra_the_rest_works() -> None:
+    """Who does not deploy need not read templates; who does is told what to install."""
+    assert without("yaml", "--version").returncode == 0
+    done = without("yaml", "stack", "deploy")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "folio-ledger[cli,stack]" in done.stderr
 
 
 def test_the_library_does_not_load_the_command_line() -> None:
