@@ -147,6 +147,12 @@ def test_an_update_keeps_what_is_not_given() -> None:
     assert "EventBus" not in asked
 
 
+def test_the_template_is_printed_to_the_letter(bare_folio: Folio) -> None:
+    """What CDK and Terraform are given is what is deployed."""
+    assert bare_folio("stack", "template").out == TEMPLATE
+    assert bare_folio.answer("stack", "template") == {"template": TEMPLATE}
+
+
 # ---- The package and the version -----------------------------------------------------------------
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import RenderableType
-from rich.text import Text
 
 from ledger.cli.output import table
 from ledger.cli.progress import steps
@@ -85,4 +85,7 @@ def template_(session: Session) -> None:
 
     Example: folio stack template > folio.yaml
     """
-    session.output.show({"template": template.text()}, Text(template.text().rstrip()))
+    if session.output.json:
+        session.output.show({"template": template.text()})
+    else:
+        sys.stdout.write(template.text())  # to the letter: a terminal's width must not break lines
