@@ -61,6 +61,8 @@ DENIED_WHAT = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+
 WRITERS = re.compile(
     r"dynamodb:(PutItem (?!\S*-(balances|quarantine)\b)|BatchGetItem \S*-accounts$)", re.IGNORECASE
 )
+# No policy of the stack lets anybody change or remove what stands in the log.
+NEVER = re.compile(r"dynamodb:(UpdateItem|DeleteItem) \S*-events\b", re.IGNORECASE)
 READERS = re.compile(
     r"dynamodb:(GetItem|Query|BatchGetItem(?! \S*-idempotency\b)) (?!\S*-quarantine\b)",
     re.IGNORECASE,
@@ -173,10 +175,12 @@ def _denied(code: str, message: str, operation: str, where: str) -> str:
     found = DENIED_WHAT.search(message)
     action = found[1] if found else f"dynamodb:{operation}"
     resource = (found[2] if found else None) or where or "its resource"
+    what = f"{operation}: {code}: no permission for {action} on {resource.rstrip('.')}"
+    if NEVER.match(f"{action} {resource}"):
+        return f"{what}: nothing but the drill after a restore may do that; AWS says: {message}"
     return (
-        f"{operation}: {code}: no permission for {action} on {resource.rstrip('.')}: attach the stack's "
-        f"{policy(action, resource)} to this role or user (its output of that name); "
-        f"AWS says: {message}"
+        f"{what}: attach the stack's {policy(action, resource)} to this role or user (its output "
+        f"of that name); AWS says: {message}"
     )
 
 

@@ -1,7 +1,8 @@
 """Replay: every entry of the log through the projector's apply: fills a view that was lost.
 
 It is harmless beside live projection and when it is run again, for what is in the view is not added
-twice. So a replay that was killed is simply started anew.
+twice. So a replay that was killed is simply started anew. It publishes nothing: whoever listens to
+the events has had them.
 """
 
 from __future__ import annotations

@@ -59,6 +59,13 @@ def test_a_missing_permission_names_action_resource_and_policy(
     assert policy(action, resource) == wanted
 
 
+def test_no_policy_is_offered_for_changing_the_log() -> None:
+    """The drill after a restore brings a role of its own."""
+    told = str(translate(denied("dynamodb:DeleteItem", TABLE)))
+    assert "the drill after a restore" in told
+    assert "Policy to" not in told
+
+
 def test_a_transaction_that_is_cancelled_for_a_permission_says_so_too() -> None:
     """DynamoDB may give it as the reason of one item."""
     reasons = [

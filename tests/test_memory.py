@@ -20,9 +20,11 @@ from ledger import Money, Receipt, Transaction, credit, debit
 from ledger.importer import file_mapping, import_file
 from ledger.importer import run as importer
 from ledger.reconcile import digest, reconcile
+from ledger.restored import survey
 from projector import seal, shards
 from projector.checkpoint import Checkpoint
 from projector.poller import Poller
+from projector.replay import replay
 from tests.conftest import NewHouse
 from tests.support.house import House
 
@@ -116,6 +118,14 @@ def reconcile_all(house: House, transactions: int) -> None:
     assert report.transactions == transactions
 
 
+def survey_all(house: House) -> None:
+    assert survey(house.runtime).whole
+
+
+def replay_all(house: House, transactions: int) -> None:
+    assert replay(house.runtime, segments=1).read == 2 * transactions
+
+
 def import_rows(house: House, transactions: int, folder: Path) -> None:
     mapping = file_mapping(
         source="bank",
@@ -150,13 +160,15 @@ def held(house: House, streams: SmallReplies, transactions: int, folder: Path) -
         "post_many": kilobytes(lambda: post(house, transactions)),
         "projection": kilobytes(lambda: project(house, transactions)),
         "reconcile": kilobytes(lambda: reconcile_all(house, transactions)),
+        "survey": kilobytes(lambda: survey_all(house)),
+        "replay": kilobytes(lambda: replay_all(house, transactions)),
         "import": kilobytes(lambda: import_rows(house, transactions, folder)),
     }
 
 
 @pytest.mark.usefixtures("small")
 def test_ten_times_the_events_take_the_same_memory(new_house: NewHouse, tmp_path: Path) -> None:
-    """Posting in bulk, projecting, reconciling and importing hold no more for a longer log."""
+    """Posting in bulk, projecting, reconciling, replaying, importing: no more for a longer log."""
     first = new_house()
     streams = SmallReplies(first.streams)
     held(first, streams, FEW, tmp_path)  # The first time, clients and caches come to be.

@@ -66,7 +66,9 @@ def _shown(ledger: Ledger, report: Report) -> list[RenderableType]:
     if report.findings:
         shown.append(_findings(report.findings))
     if report.omitted:
-        shown.append(f"and {report.omitted:,} more findings")
+        shown.append(
+            f"and {report.omitted:,} more findings (`folio replay` applies a whole log, whatever its size)"
+        )
     shown += [text(f"not read: {what}") for what in report.unread]
     if report.totals:
         shown.append(_totals(ledger, report))
