@@ -35,8 +35,7 @@ def create_tables(client: Any, settings: Settings) -> None:
         Misconfigured: the endpoint is AWS, or the engine refused.
         Unavailable: the engine does not answer.
     """
-    host = urlsplit(client.meta.endpoint_url).hostname or ""
-    if host.rstrip(".").endswith(AWS_DOMAINS) and not _mocked():
+    if is_aws(client) and not _mocked():
         raise Misconfigured(
             "create_tables is for engines; this endpoint is AWS: deploy the stack, which also "
             "brings backups, alarms and the projector"
@@ -50,6 +49,12 @@ def create_tables(client: Any, settings: Settings) -> None:
         if isinstance(outcome, Repeat):
             outcome = Unavailable(f"the engine does not answer ({outcome}): is it running?")
         raise outcome from error
+
+
+def is_aws(client: Any) -> bool:
+    """Whether a client's endpoint is AWS's own, and no engine's."""
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    return host.rstrip(".").endswith(AWS_DOMAINS)
 
 
 def _mocked() -> bool:

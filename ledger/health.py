@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ledger import control
 from ledger.clock import MAX_SKEW_SECONDS
+from ledger.engine_tables import is_aws
 from ledger.errors import LedgerError, Unavailable
 from ledger.items import EXPIRES_AT
 from ledger.read.lag import lag
@@ -247,6 +248,9 @@ def reader_faults(mapping: Mapping[str, Any]) -> Iterator[str]:
 def _protected(rt: Runtime, tables: Tables) -> Checks:
     """Backups and protection of what cannot be replayed: the log, the accounts, the keys."""
     settings = rt.settings
+    if not is_aws(rt.store.client):
+        yield Check("backups and protection", "unknown", "an engine keeps nothing that matters")
+        return
     for name in (settings.events_table, settings.accounts_table, settings.idempotency_table):
         if name in tables:
             yield _recoverable(rt, name)
@@ -267,9 +271,7 @@ def _recoverable(rt: Runtime, name: str) -> Check:
 
 def _undeletable(name: str, table: Mapping[str, Any]) -> Check:
     what = f"deletion protection {name}"
-    if ":ddblocal:" in table.get("TableArn", "") or "DeletionProtectionEnabled" not in table:
-        return Check(what, "unknown", "an engine does not protect")
-    if table["DeletionProtectionEnabled"]:
+    if table.get("DeletionProtectionEnabled"):
         return Check(what, "ok", "on")
     return Check(what, "failing", "off", "deploy with DeletionProtection=true")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from ledger.tables import definitions
 from tests.support.command import Folio
 from tests.support.house import House
 
+AWS = "https://dynamodb.eu-west-1.amazonaws.com"
 UUID = "00000000-0000-0000-0000-000000000001"
 ROLE = "arn:aws:sts::123456789012:assumed-role/pay/i-1"
 MAPPING: dict[str, Any] = {
@@ -151,10 +153,11 @@ def test_what_nobody_can_say_is_unknown_and_no_failure(house: House) -> None:
 
 
 class Backed:
-    """A client whose table says what AWS's says of backups and protection."""
+    """AWS, as far as it says anything of backups and protection."""
 
     def __init__(self, house: House, *, on: bool) -> None:
         self._client, self._on = house.faults, on
+        self.meta = SimpleNamespace(region_name="eu-west-1", endpoint_url=AWS)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -165,8 +168,7 @@ class Backed:
 
     def describe_table(self, **parameters: Any) -> Any:
         table = self._client.describe_table(**parameters)["Table"]
-        arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/x"
-        return {"Table": table | {"DeletionProtectionEnabled": self._on, "TableArn": arn}}
+        return {"Table": table | {"DeletionProtectionEnabled": self._on}}
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -177,6 +179,14 @@ def test_backups_and_protection_of_what_cannot_be_replayed(house: House, on: boo
     names = [n for n in found if n.startswith(("point-in-time", "deletion protection"))]
     assert len(names) == 6
     assert {found[name] for name in names} == {"ok" if on else "failing"}
+
+
+def test_an_engine_without_backups_is_no_failure(house: House) -> None:
+    """LocalStack answers that they are off: on an engine they may be."""
+    house.runtime.store.client = Backed(house, on=False)
+    house.runtime.store.client.meta.endpoint_url = "http://localhost:4566"
+    assert states(house)["backups and protection"] == "unknown"
+    assert failing(check(house.runtime, clients(MAPPING))) == {}
 
 
 def test_what_waits_in_quarantine_fails_by_a_bounded_look(house: House) -> None:
