@@ -7,16 +7,25 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 
 from ledger import InvalidRequest, Money
+from ledger.embedded.engine import Engine
 from ledger.reconcile import Report
 from ledger.reconcile.export import reconcile_window
 from ledger.reconcile.export.files import File, changes, export, files
+from tests.conftest import Where
 from tests.support.exports import Exporter, Memory, md5
 from tests.support.house import House
 
 Objects = dict[str, bytes]
+
+
+@pytest.fixture
+def engine(session: boto3.Session, dynamodb_local: Engine) -> Where:
+    """One engine: an export is read in this process, and what it is compared with is tested on both."""
+    return Where("dynamodb-local", session, dynamodb_local.endpoint_url)
 
 
 @pytest.fixture

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import Misconfigured, Money
+from ledger.embedded.engine import Engine
 from ledger.reconcile import Report, reconcile
 from ledger.reconcile.export import exports, night, nights
-from tests.conftest import NewHouse
+from tests.conftest import NewHouse, Where
 from tests.support.exports import Backups, Memory
 from tests.support.house import House
 
@@ -22,6 +24,12 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 BEGAN = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
 """The houses' beginning."""
+
+
+@pytest.fixture
+def engine(session: boto3.Session, dynamodb_local: Engine) -> Where:
+    """One engine: an export is read in this process, and what it is compared with is tested on both."""
+    return Where("dynamodb-local", session, dynamodb_local.endpoint_url)
 
 
 class Place:

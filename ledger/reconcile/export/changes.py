@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ledger import ids, keys
@@ -60,10 +61,8 @@ class Views(dict[tuple[str, str], Touched]):
         touched = self.of(keys.account_name(change.partition), currency)
         if kind == "PAGE":
             generation, _, through = page.partition("#")
-            try:
+            with suppress(ValueError):  # It cannot be read, which the look at the account names.
                 touched.pages.append((generation, ids.pack(through)))
-            except ValueError:
-                touched.whole = True  # No page has such a key.
 
 
 class LogChanges:
