@@ -130,10 +130,11 @@ def test_a_deployment_ends_in_settings_and_a_verdict(created: Any, books: Deploy
 def test_the_code_lies_in_a_private_bucket(created: Any, books: Deployed) -> None:
     """Encrypted, versioned, closed to the public; the key says what the code is."""
     s3, bucket = books.client("s3"), "folio-code-000000000000-us-east-1"
-    (code,) = [
-        one["Key"] for one in s3.list_objects_v2(Bucket=bucket, Prefix="books/folio-")["Contents"]
-    ]
-    assert "-x86_64-python3.13-" in code
+    (found,) = books.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
+    given = {one["ParameterKey"]: one["ParameterValue"] for one in found["Parameters"]}
+    assert given["CodeBucket"] == bucket
+    assert "-x86_64-python3.13-" in given["CodeKey"]
+    assert s3.head_object(Bucket=bucket, Key=given["CodeKey"])["ContentLength"] > 1_000_000
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     closed = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert all(closed.values())
