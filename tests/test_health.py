@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from ledger import Money, Settings, connect, health
+from ledger import Money, Settings, connect
 from ledger.clock import Clock
 from ledger.embedded import local_session
-from ledger.health import Check, Clients, check, differing, quick, reader_faults
+from ledger.health import Check, Clients, check, quick, run
+from ledger.health.stream import reader_faults
+from ledger.health.tables import differing
 from ledger.tables import definitions
 from tests.support.command import Folio
 from tests.support.house import House
@@ -225,7 +227,7 @@ def test_the_clocks_difference_is_read_from_replies() -> None:
 
 def test_no_check_begins_when_the_time_is_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not looked at is unknown, and said to be."""
-    monkeypatch.setattr(health, "DEADLINE_SECONDS", -1.0)
+    monkeypatch.setattr(run, "DEADLINE_SECONDS", -1.0)
     found = {one.name: one for one in check(house.runtime, clients(MAPPING))}
     assert found["lag"].found == "no time was left for it"
     assert {found[name].state for name in ("stream", "backups", "quarantine", "lag")} == {"unknown"}
