@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from ledger.cli import codes
+from ledger.cli import codes, windows
 from ledger.cli.output import printable, table, text
 from ledger.cli.progress import steps
 from ledger.cli.redriving import bus_of
 from ledger.cli.session import Session
+from ledger.errors import InvalidRequest
 from ledger.ledger import Ledger
 from ledger.money import Money
 from ledger.reconcile import Finding, Report, reconcile
@@ -34,17 +35,35 @@ Grace = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-def reconcile_(session: Session, accounts: Accounts = None, grace: Grace = None) -> int:
+def reconcile_(
+    session: Session,
+    accounts: Accounts = None,
+    grace: Grace = None,
+    export: windows.Exports = None,
+    nights: windows.Nights = None,
+) -> int:
     """Replay the log and name what the view misses, has twice or has wrong. It changes nothing.
 
     It ends clean (exit code 0), with drift (3), or incomplete where something could not be read (4).
+    By --export it compares what a window of time wrote, at a cost that grows with the window.
 
     Example: folio reconcile
 
     Example: folio reconcile user:42 shop:7 --json
     """
+    if accounts and (export or nights):
+        raise InvalidRequest("--export and --nights are of the whole ledger: name no accounts")
+    if nights:
+        windows.place(nights)
     with session.ledger(settled=True) as ledger:
-        report = _reconciled(session, ledger, accounts, grace)
+        began = windows.now(ledger)
+        report = (
+            windows.compared(session, ledger, export, grace)
+            if export
+            else _reconciled(session, ledger, accounts, grace)
+        )
+        if nights:
+            report = windows.kept(session, ledger, report, began, nights, grace)
         session.output.show(report.to_json(), *_shown(ledger, report))
     return report.exit_code
 
@@ -72,6 +91,8 @@ def _shown(ledger: Ledger, report: Report) -> list[RenderableType]:
     shown += [text(f"not read: {what}") for what in report.unread]
     if report.totals:
         shown.append(_totals(ledger, report))
+    if report.mode == "window":
+        shown.append(f"the window from {' until '.join(report.window) or '?'}")
     counted = (
         f"{report.accounts:,} accounts, {report.entries:,} entries, "
         f"{report.transactions:,} transactions, {report.singles:,} appended by themselves, "

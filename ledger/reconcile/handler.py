@@ -96,6 +96,7 @@ def _done(
         return night.begin(rt, bucket)
     if bucket and "detail" in event:
         return night.compare(rt, bucket, event["detail"]["object"]["key"], remaining=remaining)
+    rt.synchronise()
     began = rt.clock.moment()
     report = reconcile(rt, event.get("accounts"), remaining=remaining)
     if bucket and "accounts" not in event:
