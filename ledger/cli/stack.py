@@ -80,12 +80,20 @@ def _shown(made: Package, target: Path) -> list[RenderableType]:
     return [table(["", ""], rows)]
 
 
-def template_(session: Session) -> None:
+def template_(
+    session: Session,
+    nights: Annotated[
+        bool, typer.Option("--nights", help="The one for reconciling by the day, beside it.")
+    ] = False,
+) -> None:
     """Print the template: plain CloudFormation, for CDK, Terraform and whoever deploys otherwise.
 
     Example: folio stack template > folio.yaml
+
+    Example: folio stack template --nights > nights.yaml
     """
+    text = template.text(template.NIGHTS if nights else template.STACK)
     if session.output.json:
-        session.output.show({"template": template.text()})
+        session.output.show({"template": text})
     else:
-        sys.stdout.write(template.text())  # to the letter: a terminal's width must not break lines
+        sys.stdout.write(text)  # to the letter: a terminal's width must not break lines

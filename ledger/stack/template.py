@@ -28,17 +28,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-SHIPPED = Path(__file__).with_name("template.yaml")
-CHECKED_OUT = Path(__file__).parents[2] / "localstack" / "template.yaml"
-"""Where it stands in the repository; the wheel carries it as `SHIPPED`."""
+SHIPPED = Path(__file__).parent
+CHECKED_OUT = Path(__file__).parents[2] / "localstack"
+"""Where the templates stand in the repository; the wheel carries them in `SHIPPED`."""
+
+STACK = "template.yaml"
+NIGHTS = "nights.yaml"
+"""Beside the stack, for whoever reconciles by the day: DynamoDB's exports, and a bucket for them."""
 
 MAX_BYTES = 51_200
 """What CloudFormation takes as a template's body; a longer one must lie in S3."""
 
 
-def text() -> str:
-    """The template, as YAML."""
-    return (SHIPPED if SHIPPED.is_file() else CHECKED_OUT).read_text(encoding="utf-8")
+def text(name: str = STACK) -> str:
+    """A template, as YAML."""
+    shipped = SHIPPED / name
+    return (shipped if shipped.is_file() else CHECKED_OUT / name).read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":
