@@ -16,5 +16,7 @@ class FolioExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]  # not i
         """The class of the executor."""
         # LocalStack lists its plugins at every start: what only Lambda needs is imported by Lambda.
         from folio_lambda.executor import FolioExecutor  # noqa: PLC0415
+        from folio_lambda.repairs import mend  # noqa: PLC0415
 
+        mend()
         return FolioExecutor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,12 @@ from tests.stack.support.functions import DATA
 from tests.stack.support.waiting import eventually
 
 HANDLER = "projector.handler.handler"
+POLLER_ENDS_SECONDS = 3
+"""LocalStack's poller reads on for a moment after its mapping is gone."""
 MAPPED = (
     *("BatchSize", "MaximumBatchingWindowInSeconds", "ParallelizationFactor", "FilterCriteria"),
     *("EventSourceArn", "DestinationConfig", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts"),
-    *("BisectBatchOnFunctionError", "FunctionResponseTypes"),
+    *("BisectBatchOnFunctionError", "FunctionResponseTypes", "StartingPosition"),
 )
 """What a mapping is made of."""
 
@@ -55,11 +58,12 @@ class Projector:
         """Delete the mapping, and wait until it is gone."""
         self._lambda.delete_event_source_mapping(UUID=self.mapping)
         eventually(self._state, lambda state: state == "gone")
+        time.sleep(POLLER_ENDS_SECONDS)
 
-    def make_mapping(self, starting_position: str = "TRIM_HORIZON") -> None:
-        """A new one, as it was: it has no memory of where the one before stood."""
+    def make_mapping(self, **changed: object) -> None:
+        """A new one, as it was but for what is `changed`: it has no memory of where the one before stood."""
         made = self._lambda.create_event_source_mapping(
-            FunctionName=self.name, **self._mapped | {"StartingPosition": starting_position}
+            FunctionName=self.name, **self._mapped | changed
         )
         self.mapping = made["UUID"]
         eventually(self._state, lambda state: state == "Enabled")
