@@ -17,9 +17,11 @@ from ledger.model import Entry
 from ledger.read.balance import image
 from ledger.read.log import events
 from ledger.reconcile import reconcile
+from ledger.reconcile.export import reconcile_window
 from projector.batch import process
 from projector.handler import FOLDS_SIDE_BY_SIDE
 from projector.record import from_lambda
+from tests.support.exports import Exporter
 
 SHOP, CARD = "shop:amsterdam-central-07", "world:card/visa-00"
 PRICE = Money(1_250, "EUR")
@@ -203,21 +205,45 @@ def fresh_balance(stage: Stage, count: int) -> Prepare:
 
 def reconciliation(stage: Stage, count: int) -> Prepare:
     """A clean ledger of `count` two-legged transactions, over ten accounts and one outside."""
-    transactions = [_settled(stage, f"user:{place % 10:08d}") for place in range(count)]
-    entries = [entry for receipt in _posted(stage, transactions) for entry in receipt.entries]
-    _project(stage, [lambda_event(part) for part in _parts(entries, 100)])
+    entries = _written(stage, count)
 
     def folio() -> None:
         report = reconcile(stage.runtime)
         assert report.verdict == "clean", report
-        assert report.entries == len(entries)
+        assert report.entries == entries
 
-    def bare() -> None:
-        scan = {"TableName": stage.settings.events_table, "ConsistentRead": True}
-        while (last := stage.bare.scan(**scan).get("LastEvaluatedKey")) is not None:
-            scan["ExclusiveStartKey"] = last
+    return lambda: Round(entries, folio, lambda: _scan(stage))
 
-    return lambda: Round(len(entries), folio, bare)
+
+def _scan(stage: Stage) -> None:
+    scan = {"TableName": stage.settings.events_table, "ConsistentRead": True}
+    while (last := stage.bare.scan(**scan).get("LastEvaluatedKey")) is not None:
+        scan["ExclusiveStartKey"] = last
+
+
+def window(stage: Stage, count: int) -> Prepare:
+    """What a night wrote, `count` transactions, on a ledger that had ten times as many before."""
+    exporter = Exporter(stage)
+    for _ in range(10):
+        _written(stage, count)
+    exporter.take()
+    entries = _written(stage, count)
+    exports = exporter.take()
+
+    def folio() -> None:
+        report = reconcile_window(stage.runtime, exporter.objects, exports, grace_seconds=0)
+        assert report.verdict == "clean", report
+        assert report.entries == entries
+
+    return lambda: Round(entries, folio, lambda: _scan(stage))
+
+
+def _written(stage: Stage, count: int) -> int:
+    """So many transactions, in the log and in the view; how many entries they have."""
+    transactions = [_settled(stage, f"user:{place % 10:08d}") for place in range(count)]
+    entries = [entry for receipt in _posted(stage, transactions) for entry in receipt.entries]
+    _project(stage, [lambda_event(part) for part in _parts(entries, 100)])
+    return len(entries)
 
 
 def _settled(stage: Stage, account: str) -> Transaction:
@@ -259,4 +285,5 @@ CASES = [
     Case("view balance", "balance", "get_item of the balance item", view_balance, 40),
     Case("fresh balance", "balance", "get_item and a query of the same entries", fresh_balance, 25),
     Case("reconcile", "entry", "a scan of the log, once", reconciliation, 300),
+    Case("reconcile, a window", "entry", "a scan of the log, once", window, 300),
 ]

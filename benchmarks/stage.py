@@ -11,9 +11,11 @@ from typing import Any
 import boto3
 
 from ledger import Ledger, Money, Settings, build, connect, credit, ids, keys
-from ledger.items import entry_item
+from ledger.clock import Clock
+from ledger.items import Item, entry_item
 from ledger.metered import MeteredClient, listing_indexes
 from ledger.model import Entry, Transaction
+from ledger.request import Request
 from projector.record import Record
 from projector.wire import to_wire
 
@@ -72,6 +74,17 @@ class Stage:
         for start in range(0, len(puts), BATCH_WRITE_ITEMS):
             part = puts[start : start + BATCH_WRITE_ITEMS]
             self.bare.batch_write_item(RequestItems={self.settings.events_table: part})
+
+    @property
+    def clock(self) -> Clock:
+        """DynamoDB's."""
+        return self.runtime.clock
+
+    def items(self, table: str) -> list[Item]:
+        """All items of a table (`events`, `balances`, …)."""
+        name = getattr(self.settings, f"{table}_table")
+        request = Request("scan", {"TableName": name, "ConsistentRead": True})
+        return [item for items in self.runtime.store.pages(request) for item in items]
 
     def open_accounts(self, names: Sequence[str]) -> None:
         """Open accounts, so that the process knows them."""

@@ -13,10 +13,12 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.validate import ParamValidator
 
+from ledger import Settings
+from ledger.clock import Clock
 from ledger.errors import Misconfigured
 from tests.support.house import House
 
@@ -61,11 +63,22 @@ def md5(body: bytes) -> str:
     return base64.b64encode(hashlib.md5(body).digest()).decode()
 
 
+class Tables(Protocol):
+    """What is exported: a house, or whatever has its tables."""
+
+    settings: Settings
+    clock: Clock
+
+    def items(self, table: str) -> list[Item]:
+        """All items of `events` or `balances`."""
+
+
 class Exporter:
     """Exports of a house's log and views, window after window, without a gap."""
 
-    def __init__(self, house: House, objects: Memory | None = None) -> None:
+    def __init__(self, house: Any, objects: Memory | None = None) -> None:
         self.house = house
+        self._tables: Tables = house
         self.objects = objects or Memory()
         self.since = house.clock.moment()
         self.before: dict[str, Image] = {table: {} for table in TABLES}
@@ -96,7 +109,7 @@ class Exporter:
         withheld: Callable[[Item], bool] = lambda _item: False,
     ) -> str:
         """Export one table; the export's folder."""
-        now = {_key(item): item for item in self.house.items(table)}
+        now = {_key(item): item for item in self._tables.items(table)}
         if table == "events":
             now = {key: item for key, item in now.items() if not withheld(item)}
         lines = list(_lines(self.before[table], now, until))
