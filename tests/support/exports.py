@@ -54,8 +54,8 @@ class Memory:
 
     def manifest(self, stem: str, text: str) -> None:
         """A manifest, with its checksum beside it."""
-        self.put(f"{stem}.md5", md5(text.encode()).encode())
         self.put(f"{stem}.json", text.encode())
+        self.put(f"{stem}.md5", md5(text.encode()).encode())
 
 
 def md5(body: bytes) -> str:
