@@ -60,7 +60,7 @@ class Clock:
             )
         return self.process_time() + self._correction
 
-    def skew(self) -> float:
+    def ahead(self) -> float:
         """How far the process's clock is ahead of DynamoDB's, in seconds; 0 while they agree."""
         return -self._correction
 

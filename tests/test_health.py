@@ -212,9 +212,9 @@ def test_a_lag_beyond_the_limit_fails(house: House) -> None:
 
 def test_a_clock_that_is_far_off_fails(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS refuses its signatures; the seconds are told."""
-    monkeypatch.setattr(Clock, "skew", lambda _self: -301.0)
+    monkeypatch.setattr(Clock, "ahead", lambda _self: -301.0)
     assert "-301.0 s" in failing(check(house.runtime, clients(MAPPING)))["clock"].found
-    monkeypatch.setattr(Clock, "skew", lambda _self: -299.0)
+    monkeypatch.setattr(Clock, "ahead", lambda _self: -299.0)
     assert states(house)["clock"] == "ok"
 
 
@@ -222,7 +222,7 @@ def test_the_clocks_difference_is_read_from_replies() -> None:
     """A machine that is ten minutes ahead."""
     clock = Clock(lambda: 1_000_600.0)
     clock.observe(1_000_600.0, 1_000_600.0, "Mon, 12 Jan 1970 13:46:40 GMT")
-    assert clock.skew() == pytest.approx(599.0)
+    assert clock.ahead() == pytest.approx(599.0)
 
 
 def test_no_check_begins_when_the_time_is_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from rich.console import RenderableType
 from ledger.cli import codes
 from ledger.cli.output import table, text
 from ledger.cli.session import Session
-from ledger.health import Check, Clients, check, quick
+from ledger.health import Check, Clients, check
+from ledger.health import quick as quickly
 from ledger.ledger import Ledger
 from ledger.read.lag import DEFAULT_SAMPLE, Lag
 from ledger.settings import Settings
@@ -99,7 +100,7 @@ def _age(seconds: float) -> str:
 
 
 def health(
-    session: Session, limit: Limit = 60.0, poller: Poller = False, quick_: Quick = False
+    session: Session, limit: Limit = 60.0, poller: Poller = False, quick: Quick = False
 ) -> int:
     """Whether this deployment is sound: tables, stream, its reader, backups, clock, quarantine, lag.
 
@@ -112,8 +113,8 @@ def health(
     """
     with _probing(session) as ledger:
         settings = ledger.runtime.settings
-        if quick_:
-            checks = quick(ledger.runtime)
+        if quick:
+            checks = quickly(ledger.runtime)
         else:
             clients = Clients(session.client("lambda", settings), session.client("sts", settings))
             checks = check(ledger.runtime, clients, limit_seconds=limit, poller=poller)

@@ -120,7 +120,7 @@ def _lag(rt: Runtime, limit_seconds: float, in_time: Callable[[], bool]) -> Chec
 
 
 def _clock(rt: Runtime) -> Checks:
-    seconds = rt.clock.skew()
+    seconds = rt.clock.ahead()
     said = f"this machine's clock is {seconds:+.1f} s from DynamoDB's"
     if abs(seconds) > MAX_SKEW_SECONDS:
         yield Check("clock", "failing", said, "set it (chrony, systemd-timesyncd)")
