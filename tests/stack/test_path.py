@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from folio_localstack.folders import REPOSITORY
+from folio_localstack import LocalStack
+from folio_localstack.folders import READY_HOOKS, REPOSITORY
 
 from ledger import Money
 from tests.stack.support.deployed import Deployed
@@ -74,3 +75,24 @@ def test_the_health_check(deployed: Deployed) -> None:
         for url in (deployed.endpoint_url, "http://127.0.0.1:9")
     ]
     assert [bool(state.returncode) for state in states] == [False, True]
+
+
+def test_the_hook_run_again(deployed: Deployed, localstack: LocalStack, tmp_path: Path) -> None:
+    """Run where the stack stands, the init hook changes nothing; where it cannot deploy, it fails and says why."""
+    variables = localstack.hook | {"GATEWAY_LISTEN": f"127.0.0.1:{localstack.port}"}
+    no_package = tmp_path / "package.zip"
+    no_package.write_text("half a download")
+    mapping = deployed.outputs["ProjectorMapping"]
+    again, failed = [
+        subprocess.run(
+            [sys.executable, READY_HOOKS / "deploy.py"],
+            env=os.environ | variables | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for more in ({}, {"FOLIO_PACKAGE": str(no_package)})
+    ]
+    assert (again.returncode, failed.returncode) == (0, 1)
+    assert f"folio: ProjectorMapping={mapping}\n" in again.stdout
+    assert "File is not a zip file" in failed.stderr

@@ -15,19 +15,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 STACK = "folio"
 REGION = "us-east-1"
 LABEL = "folio-package.json"
 """In the zip: which processor and which Python it was made for."""
-POLL_SECONDS = 1
-POLLS = 300
+WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+POLL_SECONDS = 0.5
+POLLS = 600
 
 
 def deploy() -> None:
@@ -71,19 +73,29 @@ def bring_up(template: str, parameters: dict[str, str]) -> dict[str, Any]:
     }
     try:
         cloudformation.create_stack(**request)
-        waiter = cloudformation.get_waiter("stack_create_complete")
     except cloudformation.exceptions.AlreadyExistsException:
-        waiter = cloudformation.get_waiter("stack_update_complete")
         try:
             cloudformation.update_stack(**request)
         except ClientError as error:
             if "No updates are to be performed" not in str(error):
                 raise
-    try:
-        waiter.wait(StackName=STACK, WaiterConfig={"Delay": POLL_SECONDS, "MaxAttempts": POLLS})
-    except WaiterError as error:
-        raise RuntimeError(f"the stack failed: {failures(cloudformation)}") from error
-    stack: dict[str, Any] = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+    return settled(cloudformation)
+
+
+def settled(cloudformation: Any) -> dict[str, Any]:
+    """The stack, when nothing of it is in progress any more.
+
+    Not by boto3's waiters: LocalStack leaves a stack in which nothing changed at CREATE_COMPLETE,
+    and who waits for UPDATE_COMPLETE waits for ever.
+    """
+    stack: dict[str, Any] = {"StackStatus": "unknown"}
+    for _ in range(POLLS):
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            break
+        time.sleep(POLL_SECONDS)
+    if stack["StackStatus"] not in WELL:
+        raise RuntimeError(f"the stack is {stack['StackStatus']}: {failures(cloudformation)}")
     return stack
 
 

@@ -35,6 +35,7 @@ class LocalStack:
 
     Attributes:
         port: where it listens.
+        hook: the variables of its init hook.
         log: the file that it writes its log to; of the one that ended last, .localstack/last.log stays.
     """
 
@@ -50,7 +51,7 @@ class LocalStack:
         `parameters` are the template's, where they differ from its defaults. `say` is told what is done next.
         """
         self.port = port or _free_port()
-        self._hook = {} if package is None else of_hook(package, parameters or {})
+        self.hook = {} if package is None else of_hook(package, parameters or {})
         self._say = say or (lambda _: None)
         self._folder = STATE / str(self.port)
         self.log = STATE / f"{self.port}.log"
@@ -73,14 +74,14 @@ class LocalStack:
         shutil.rmtree(self._folder, ignore_errors=True)
         root = self._folder / "root"
         (root / "tmp").mkdir(parents=True)
-        lay_out(root, self._say, hooks=bool(self._hook))
+        lay_out(root, self._say, hooks=bool(self.hook))
         self._say("starting LocalStack")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 # -P: the repository's localstack/ is no part of LocalStack.
                 [sys.executable, GUARD, pythons.localstack, "-P", "-m", "localstack.runtime.main"],
                 cwd=root,
-                env=variables(self.port, root, pythons) | self._hook,
+                env=variables(self.port, root, pythons) | self.hook,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -157,8 +158,9 @@ class LocalStack:
             return None
 
     def _last_lines(self) -> str:
-        lines = self.log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL:]
-        return "\n".join([f"the end of its log ({LAST_LOG} has all of it):", *lines])
+        lines = self.log.read_text("utf-8", "replace").splitlines()
+        told = [line for line in lines if line and "localstack.request" not in line]
+        return "\n".join([f"the end of its log ({LAST_LOG} has all of it):", *told[-LOG_TAIL:]])
 
 
 def _free_port() -> int:
