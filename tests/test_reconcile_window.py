@@ -502,3 +502,23 @@ def test_any_history_is_clean_night_by_night(
     assert {report.verdict for report in nights.reports} == {"clean"}
     assert sum(report.entries for report in nights.reports) == nights.written
     assert all(t.balanced for report in nights.reports for t in report.totals.values())
+
+
+def test_a_window_that_runs_out_of_time_is_incomplete(paged: Exporter) -> None:
+    """Wherever it ends, in the export or among the views: never clean, and it says so."""
+    pay(paged.house, 2)
+    paged.house.clock.advance(600)
+    paged.house.settle()
+    folders = paged.take()
+
+    def looks(allowed: int) -> Report:
+        left = iter([100.0] * allowed)
+        return run(paged, folders, remaining=lambda: next(left, 0.0))
+
+    reports = [looks(allowed) for allowed in range(0, 60, 4)]
+
+    ended = [report for report in reports if report.unread]
+    assert 3 <= len(ended) < len(reports)
+    assert all(report.verdict == "incomplete" for report in ended)
+    assert all("out of time" in " ".join(report.unread) for report in ended)
+    assert {report.verdict for report in reports if not report.unread} == {"clean"}

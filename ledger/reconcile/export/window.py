@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from ledger.errors import InvalidRequest, LedgerError
 from ledger.reconcile import account
+from ledger.reconcile.account import Checked
 from ledger.reconcile.candidates import Confirmed, confirm, reading
 from ledger.reconcile.counts import Counts
 from ledger.reconcile.deadline import OutOfTime, Remaining, timed
@@ -30,6 +33,7 @@ from ledger.reconcile.scope import Scope
 from ledger.runtime import Runtime
 
 NAMES_AT_ONCE = 100
+PLACES_AT_ONCE = 256
 LINES_A_LOOK = 1000
 """After so many lines of an export, which ask DynamoDB nothing, the time that is left is looked at."""
 
@@ -43,12 +47,14 @@ def reconcile_window(
     progress: Progress | None = None,
     sleep: Callable[[float], None] = time.sleep,
     remaining: Remaining | None = None,
+    parallel: int = 8,
 ) -> Report:
     """Verify what a window wrote, by the incremental exports of the log and of the balances.
 
     `exports` are their folders in the bucket, `…/AWSDynamoDB/<export>`, in either order. The run
     begins no sooner than `grace_seconds` after the window's end, so that nothing in it is in flight
-    and the next window need not look back. The other arguments are those of `reconcile`.
+    and the next window need not look back. `parallel` views are compared side by side. The other
+    arguments are those of `reconcile`.
 
     Raises:
         InvalidRequest: they are no such exports, or not of this ledger's tables and one window.
@@ -68,7 +74,7 @@ def reconcile_window(
         check_time(remaining, seconds)
         sleep(seconds)
 
-    run = _Run(rt, objects, pair, progress, remaining)
+    run = _Run(rt, objects, pair, progress, remaining, parallel)
     confirmed = Confirmed()
     try:
         run.changes()
@@ -129,6 +135,7 @@ class _Run:
     pair: _Pair
     progress: Progress | None
     remaining: Remaining | None
+    parallel: int
     counts: Counts = field(default_factory=Counts)
     views: Views = field(default_factory=Views)
 
@@ -160,19 +167,32 @@ class _Run:
             with reading("the accounts", self.counts.unread):
                 for name in without_record(self.rt, names[start : start + NAMES_AT_ONCE]):
                     self.counts.candidates.account(name)
-        for done, (name, currency) in enumerate(self.views, 1):
-            with reading(f"account {name} in {currency}", self.counts.unread):
-                self._compare(name, currency, grace)
+        for done, (place, checked) in enumerate(self._side_by_side(grace), 1):
+            self.counts.unread += checked.unread
+            self.counts.in_flight += checked.in_flight
+            if checked.findings:
+                self.counts.candidates.balance(*place)
             if self.progress is not None:
                 self.progress(done, len(self.views))
         self.counts.accounts = len(names)
 
-    def _compare(self, name: str, currency: str, grace: Grace) -> None:
-        checked = account.check(self.rt, name, currency, grace, scope=self.scope(name, currency))
-        self.counts.unread += checked.unread
-        self.counts.in_flight += checked.in_flight
-        if checked.findings:
-            self.counts.candidates.balance(name, currency)
+    def _side_by_side(self, grace: Grace) -> Iterator[tuple[tuple[str, str], Checked]]:
+        """Most of the time of one account's comparison is spent waiting for DynamoDB."""
+        places = list(self.views)
+        with ThreadPoolExecutor(self.parallel) as pool:
+            for start in range(0, len(places), PLACES_AT_ONCE):
+                some = places[start : start + PLACES_AT_ONCE]
+                # A thread has none of the caller's context, in which log lines say whose they are.
+                contexts = [copy_context() for _ in some]
+                found = pool.map(lambda c, place: c.run(self._check, *place, grace), contexts, some)
+                yield from zip(some, found, strict=True)
+
+    def _check(self, name: str, currency: str, grace: Grace) -> Checked:
+        unread: list[str] = []
+        with reading(f"account {name} in {currency}", unread):
+            scope = self.scope(name, currency)
+            return account.check(self.rt, name, currency, grace, scope=scope)
+        return Checked(unread=unread)
 
     def scope(self, name: str, currency: str) -> Scope:
         """What is compared of an account and currency, at first and to confirm."""
