@@ -99,3 +99,22 @@ def test_a_night_that_cannot_begin_is_incomplete(
         job.handler({"bucket": "exports", "export": "start"}, None)
 
     assert '"Incomplete":[1.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_a_night_that_is_far_behind_is_followed_by_the_next_window_at_once(
+    nightly: House, backups: Backups, bucket: Memory
+) -> None:
+    """The job was off for three days: one start, and each window that is done begins the next."""
+    nightly.settle()
+    job.handler({"bucket": "exports"}, None)
+    nightly.clock.advance(3 * 86_400)
+    job.handler({"bucket": "exports", "export": "start"}, None)
+
+    for done in range(1, 5):
+        newest = [key for key in bucket.objects if key.endswith("manifest-summary.md5")][-1]
+        job.handler(arrived(newest), None)
+        assert len([key for key in bucket.objects if key.startswith("nights/")]) == 1 + min(done, 3)
+
+    windows = [asked["IncrementalExportSpecification"] for asked in backups.asked[::2]]
+    assert len(windows) == 3
+    assert windows[-1]["ExportToTime"] > nightly.clock.moment() - timedelta(hours=2)

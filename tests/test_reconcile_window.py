@@ -265,7 +265,8 @@ def gone_header(house: House) -> None:
 
 def no_pages_key(house: House) -> str:
     """A key among those of the pages."""
-    return page(house)["SK"]["S"].rsplit("#", 2)[0] + "#00nonsense"
+    key: str = page(house)["SK"]["S"]
+    return key.rsplit("#", 2)[0] + "#00nonsense"
 
 
 TAMPERINGS: dict[str, Callable[[House], object]] = {
