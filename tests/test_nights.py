@@ -298,3 +298,16 @@ def test_a_window_is_what_dynamodb_exports(ended: int | None, earliest: int, lat
 def test_a_house_of_its_own_has_its_own_nights(new_house: NewHouse) -> None:
     """Before the first night there is none."""
     assert nights.last(Place(new_house()).bucket) is None
+
+
+def test_a_night_that_is_not_far_behind_is_not_followed_at_once(place: Place) -> None:
+    """The next one is the schedule's: else every night would be cut into quarters of an hour."""
+    place.begin()
+    place.arrived(place.summaries()[-1])
+    place.house.clock.advance(3600)
+    asked = len(place.backups.asked)
+
+    assert night.follow(place.house.runtime, place.bucket) is None
+
+    assert len(place.backups.asked) == asked
+    assert place.begin()["started"]
