@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -65,12 +65,23 @@ class Clients:
         except logs.exceptions.ResourceNotFoundException:  # it has not logged yet
             return []
         return [
-            event["message"].rstrip("\n")
+            line
             for stream in sorted(streams, key=lambda one: str(one["logStreamName"]))
-            for event in logs.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
-            )["events"]
+            for line in self._lines(group, stream["logStreamName"])
         ]
+
+    def _lines(self, group: str, stream: str) -> Iterator[str]:
+        logs = self.client("logs")
+        token: dict[str, str] = {}
+        while True:
+            page = logs.get_log_events(
+                logGroupName=group, logStreamName=stream, startFromHead=True, **token
+            )
+            for event in page["events"]:
+                yield event["message"].rstrip("\n")
+            if not page["events"]:  # the last page is empty, and leads to itself
+                return
+            token = {"nextToken": page["nextForwardToken"]}
 
     def metric(self, namespace: str, name: str, **dimensions: str) -> float:
         """The sum of a metric's values in the last hour, of exactly these dimensions."""
