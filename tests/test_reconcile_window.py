@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -523,3 +523,26 @@ def test_a_window_that_runs_out_of_time_is_incomplete(paged: Exporter) -> None:
     assert all(report.verdict == "incomplete" for report in ended)
     assert all("out of time" in " ".join(report.unread) for report in ended)
     assert {report.verdict for report in reports if not report.unread} == {"clean"}
+
+
+def test_a_long_export_is_not_read_past_the_time(
+    paged: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading it asks DynamoDB nothing, so the time that is left is looked at line by line."""
+    paged.house.ledger.append(credit("user:2", Money(3, "EUR")), type="gift")
+    paged.house.clock.advance(600)
+    paged.house.settle()
+    folders = paged.take()
+    read: list[str] = []
+    chunks = paged.objects.chunks
+
+    def noted(key: str) -> Iterator[bytes]:
+        read.append(key)
+        return chunks(key)
+
+    monkeypatch.setattr(paged.objects, "chunks", noted)
+
+    report = run(paged, folders, remaining=lambda: 0.0)
+
+    assert report.verdict == "incomplete"
+    assert not any("/balances/" in key for key in read if key.endswith(".gz"))
