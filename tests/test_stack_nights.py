@@ -12,6 +12,7 @@ from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 from ledger.reconcile.export.exports import ready
 from ledger.stack import template
 from tests.conftest import NewHouse
+from tests.support.command import Folio
 from tests.support.exports import Backups, Memory
 from tests.support.iam import Need, allowed, allows, denies
 from tests.support.stack import ACCOUNT, REGION, Stack
@@ -155,3 +156,9 @@ def test_each_rule_may_call_the_function(stack: Stack) -> None:
     assert stack.properties("NightsBucket")["NotificationConfiguration"] == {
         "EventBridgeConfiguration": {"EventBridgeEnabled": True}
     }
+
+
+def test_the_command_prints_it(bare_folio: Folio) -> None:
+    """To the letter, as it prints the ledger's own."""
+    assert bare_folio("stack", "template", "--nights").out == template.text(template.NIGHTS)
+    assert bare_folio("stack", "template").out == template.text()
