@@ -55,4 +55,6 @@ def shown(value: object) -> str:
         text = ascii(value)
     except ValueError:  # Python writes no int of so many digits.
         return type(value).__name__
+    if " object at 0x" in text:  # other in each process
+        return type(value).__name__
     return text if len(text) <= 60 else f"{text[:40]}... of {len(text)}"
