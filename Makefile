@@ -1,10 +1,12 @@
 # Every command sets up what it needs in .venv, from requirements.lock.
 #   PYTHON=…       the Python to make .venv with (3.11 or newer; default: the first that fits on the PATH)
 #   BANK_CSV=…     the bank's transactions, for the tests that import real data
+#   WORKERS=…      processes that share the tests (default: one for each core; 0: none, as for a debugger)
 #   ARGS=…         more arguments for the command that is run, as in: make test ARGS="-k seal"
 
 PYTHON   ?=
 ARGS     ?=
+WORKERS  ?= auto
 BANK_CSV ?= $(abspath $(wildcard ../shared/data/czech-bank-1993.csv.gz))
 
 export FOLIO_BANK_CSV = $(BANK_CSV)
@@ -22,10 +24,10 @@ demo: .venv/made ## a small payment company's day, on an engine of its own (abou
 	@.venv/bin/folio demo $(ARGS)
 
 test: .venv/made ## all tests but the stack's, with branch coverage
-	@.venv/bin/pytest --ignore=tests/stack --cov --cov-report=term $(ARGS)
+	@.venv/bin/pytest --ignore=tests/stack -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
 test-stack: .venv/made ## the whole system's tests, on a LocalStack of their own (needs Python 3.13 too)
-	@.venv/bin/pytest tests/stack $(ARGS)
+	@.venv/bin/pytest tests/stack -n 2 --dist loadfile $(ARGS)
 
 localstack: .venv/made ## the whole system on LocalStack until Ctrl-C, without Docker (ARGS=--port=…)
 	@exec env PYTHONPATH=localstack/native .venv/bin/python -m folio_localstack $(ARGS)

@@ -37,7 +37,8 @@ def night(exporter: Exporter) -> Cost:
     report = reconcile_window(house.runtime, exporter.objects, exports, sleep=house.clock.advance)
     house.faults._client = meter._client
     assert (report.verdict, report.entries) == ("clean", MAX_FOLD)
-    return meter.total
+    spent: Cost = meter.total
+    return spent
 
 
 @pytest.fixture
