@@ -41,13 +41,15 @@ NAMES = {
 }
 
 
-def metrics(printed: str) -> dict[str, Any]:
-    """The line in CloudWatch's embedded format."""
+def metrics(printed: str, *, some_accounts: bool = False) -> dict[str, Any]:
+    """The line in CloudWatch's embedded format. A run over some accounts is no night that was clean."""
     line: dict[str, Any] = json.loads(printed.strip().splitlines()[-1])
     declared = line["_aws"]["CloudWatchMetrics"][0]
     assert declared["Namespace"] == "Folio"
     assert {m["Unit"] for m in declared["Metrics"]} == {"Count"}
-    assert {m["Name"] for m in declared["Metrics"]} == NAMES
+    assert {m["Name"] for m in declared["Metrics"]} == NAMES - (
+        {"Clean"} if some_accounts else set()
+    )
     assert [set(names) for names in declared["Dimensions"]] == [{"service", "ledger"}]
     assert (line["service"], line["ledger"]) == ("reconciler", "folio")
     return {name: value[0] for name, value in line.items() if isinstance(value, list)}
@@ -78,7 +80,17 @@ def test_a_night_with_drift_is_no_error_of_the_function(
     (told,) = lines.all("finding")
     assert (told["kind"], told["account"]) == ("missing", "user:1")
     assert told["entry"] == answer["findings"][0]["entry_id"]
-    assert metrics(capsys.readouterr().out)["DriftFindings"] == 1
+    assert metrics(capsys.readouterr().out, some_accounts=True)["DriftFindings"] == 1
+
+
+def test_a_run_over_some_accounts_is_no_night(
+    nightly: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not counted as clean: the alarm on a missing night looks for that count."""
+    nightly.settle()
+    at(nightly.runtime, monkeypatch)
+    assert job.handler({"accounts": ["user:1"]}, None)["verdict"] == "clean"
+    assert "Clean" not in metrics(capsys.readouterr().out, some_accounts=True)
 
 
 def test_the_ledger_is_made_at_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:

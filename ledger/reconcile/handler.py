@@ -83,7 +83,7 @@ def _answer(rt: Runtime, event: Mapping[str, Any], remaining: Remaining | None) 
     finally:
         if done.report is not None:
             tell(done.report)
-            emit(done.report, rt.settings.name)
+            emit(done.report, rt.settings.name, some_accounts="accounts" in event)
     if bucket and done.ended:
         night.follow(rt, bucket)
     return dict(done.answer)
@@ -105,8 +105,11 @@ def _done(
     return Night(report.to_json(), report)
 
 
-def emit(report: Report, ledger: str) -> None:
-    """Print the run's metrics as one line, from which CloudWatch takes them, for the ledger of that name."""
+def emit(report: Report, ledger: str, *, some_accounts: bool = False) -> None:
+    """Print the run's metrics as one line, from which CloudWatch takes them, for the ledger of that name.
+
+    A run over some accounts is never counted as clean: the alarm on a missing night would take it for one.
+    """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     metrics.add_dimension(name="ledger", value=ledger)
     counts = {
@@ -117,6 +120,8 @@ def emit(report: Report, ledger: str) -> None:
         "EntriesCompared": report.entries,
         "EntriesInFlight": report.in_flight,
     }
+    if some_accounts:
+        del counts["Clean"]
     for name, count in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
     metrics.flush_metrics()
