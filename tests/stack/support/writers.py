@@ -90,7 +90,7 @@ def viewed(deployed: Deployed, books: Books) -> dict[tuple[str, str], tuple[int,
     return found
 
 
-def wait_until_exact(deployed: Deployed, books: Books, seconds: float = 90) -> None:
+def wait_until_exact(deployed: Deployed, books: Books, seconds: float = 240) -> None:
     """Wait until the view holds exactly what was posted: sums and counts of every account."""
     wanted = sums(books)
     eventually(lambda: viewed(deployed, books), lambda found: found == wanted, seconds=seconds)
