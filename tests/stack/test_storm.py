@@ -14,7 +14,7 @@ from tests.stack.support.deployed import Deployed
 from tests.stack.support.projector import Projector
 from tests.stack.support.stacks import deploy
 from tests.stack.support.waiting import eventually
-from tests.stack.support.writers import wait_until_exact, writing
+from tests.stack.support.writers import post_one, wait_until_exact, writing
 
 NAME = "storm"
 GRACE_SECONDS = 2
@@ -91,11 +91,12 @@ def test_fault_18_and_24_a_function_that_dies_in_mid_batch(
     with projector.faulty(fault, 0.05, timeout):
         with writing(storm, accounts(fault), writers=2, transactions=120, seed=2) as books:
             pass
-        eventually(
-            lambda: deaths(storm, projector, death),
-            lambda count: count >= 3,
-            seconds=PATIENCE_SECONDS,
-        )
+
+        def died() -> int:
+            post_one(storm, accounts(fault), books)
+            return deaths(storm, projector, death)
+
+        eventually(died, lambda count: count >= 3, seconds=PATIENCE_SECONDS)
     # When it is mended, then
     wait_until_exact(storm, books)
 
@@ -107,11 +108,12 @@ def test_fault_19_a_batch_that_is_applied_in_part(storm: Deployed, projector: Pr
     with projector.faulty("refuse", 0.1):
         with writing(storm, accounts("refused"), writers=2, transactions=200, seed=3) as books:
             pass
-        eventually(
-            lambda: [b for b in batches(storm, projector)[before:] if b["failed_from"]],
-            lambda failed: len(failed) >= 3,
-            seconds=PATIENCE_SECONDS,
-        )
+
+        def refused() -> int:
+            post_one(storm, accounts("refused"), books)
+            return sum(bool(b["failed_from"]) for b in batches(storm, projector)[before:])
+
+        eventually(refused, lambda count: count >= 3, seconds=PATIENCE_SECONDS)
     # When DynamoDB serves again, then
     wait_until_exact(storm, books)
     assert total(batches(storm, projector)[before:], "duplicates") > 0

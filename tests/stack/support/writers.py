@@ -94,3 +94,12 @@ def wait_until_exact(deployed: Deployed, books: Books, seconds: float = 240) -> 
     """Wait until the view holds exactly what was posted: sums and counts of every account."""
     wanted = sums(books)
     eventually(lambda: viewed(deployed, books), lambda found: found == wanted, seconds=seconds)
+
+
+def post_one(deployed: Deployed, accounts: Sequence[str], books: Books) -> None:
+    """One more transaction: traffic goes on while a test waits."""
+    source, destination, *_ = accounts
+    receipt = deployed.ledger.transfer(
+        source=source, destination=destination, money=Money(1, "EUR"), type="trade"
+    )
+    note(books, [receipt])
