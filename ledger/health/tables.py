@@ -11,7 +11,7 @@ from ledger.errors import LedgerError, Unavailable
 from ledger.health.report import Check, Checks, failed
 from ledger.items import EXPIRES_AT
 from ledger.runtime import Runtime
-from ledger.tables import definitions
+from ledger.tables import definitions, misshapen
 
 Tables = Mapping[str, Mapping[str, Any]]
 """What DynamoDB says of each table that is there, by name."""
@@ -57,38 +57,10 @@ def described(rt: Runtime, tables: dict[str, Mapping[str, Any]]) -> Checks:
 
 
 def differing(wanted: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[str]:
-    """How a table differs from its definition: state, keys, key types, indexes."""
+    """How a table differs from its definition, in its state and in its shape."""
     if table.get("TableStatus") not in ("ACTIVE", "UPDATING"):
         yield f"it is {table.get('TableStatus')}"
-    if _keys(wanted) != _keys(table):
-        yield f"keys {_keys(table)}, expected {_keys(wanted)}"
-    types = _types(table)
-    for name, type in _types(wanted).items():
-        if types.get(name, type) != type:
-            yield f"{name} is of type {types[name]}, expected {type}"
-    indexes = {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", ())}
-    for index in wanted.get("GlobalSecondaryIndexes", ()):
-        yield from _of_index(index, indexes.get(index["IndexName"]))
-
-
-def _of_index(wanted: Mapping[str, Any], index: Mapping[str, Any] | None) -> Iterator[str]:
-    name = wanted["IndexName"]
-    if index is None:
-        yield f"no index {name}"
-        return
-    if _keys(index) != _keys(wanted):
-        yield f"index {name} has keys {_keys(index)}, expected {_keys(wanted)}"
-    if index.get("IndexStatus", "ACTIVE") != "ACTIVE":
-        yield f"index {name} is {index['IndexStatus']}"
-
-
-def _keys(schema: Mapping[str, Any]) -> str:
-    ordered = sorted(schema["KeySchema"], key=lambda key: str(key["KeyType"]))
-    return ", ".join(key["AttributeName"] for key in ordered)
-
-
-def _types(schema: Mapping[str, Any]) -> dict[str, str]:
-    return {a["AttributeName"]: a["AttributeType"] for a in schema["AttributeDefinitions"]}
+    yield from misshapen(wanted, table)
 
 
 def time_to_live(rt: Runtime) -> Checks:

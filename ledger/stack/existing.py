@@ -8,13 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ledger.control import VIEW_TYPE
 from ledger.errors import InvalidRequest, Misconfigured
 from ledger.settings import Settings
 from ledger.stack.calls import Aws, code, refusals
 from ledger.stack.code import Say
-from ledger.tables import definitions
+from ledger.tables import definitions, misshapen
 
-STREAM_VIEW = "NEW_AND_OLD_IMAGES"
 STREAM_SECONDS = 120
 
 TABLES = ("events", "balances", "accounts", "idempotency", "quarantine")
@@ -64,15 +64,9 @@ def differences(wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> l
     name = wanted["TableName"]
     if found is None:
         return [f"there is no table {name} in this account and region"]
-    problems = []
-    if _keys(found) != _keys(wanted):
-        problems.append(f"{name} has the keys {_keys(found)}, expected {_keys(wanted)}")
-    types = {a["AttributeName"]: a["AttributeType"] for a in found["AttributeDefinitions"]}
-    for attribute in wanted["AttributeDefinitions"]:
-        has, needs = types.get(attribute["AttributeName"]), attribute["AttributeType"]
-        if has not in {None, needs}:
-            problems.append(f"{name}: {attribute['AttributeName']} is {has}, expected {needs}")
-    problems += _missing_indexes(wanted, found)
+    problems = [
+        f"{name} is of an older version, or not Folio's: {p}" for p in misshapen(wanted, found)
+    ]
     if "StreamSpecification" in wanted:
         problems += _blind_stream(name, found.get("StreamSpecification", {}))
     return problems
@@ -80,27 +74,13 @@ def differences(wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> l
 
 def _blind_stream(name: str, of: Mapping[str, Any]) -> list[str]:
     view = of.get("StreamViewType")
-    if not of.get("StreamEnabled") or view == STREAM_VIEW:
+    if not of.get("StreamEnabled") or view == VIEW_TYPE:
         return []
     problem = (
-        f"the stream of {name} shows {view}, expected {STREAM_VIEW}: stop all writers, let the "
+        f"the stream of {name} shows {view}, expected {VIEW_TYPE}: stop all writers, let the "
         "projector catch up, and switch the stream off; then it is switched on as it must be"
     )
     return [problem]
-
-
-def _missing_indexes(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    there = {i["IndexName"]: _keys(i) for i in found.get("GlobalSecondaryIndexes", ())}
-    return [
-        f"{wanted['TableName']} is of an older version: it lacks the index {index['IndexName']} on "
-        f"{_keys(index)}"
-        for index in wanted.get("GlobalSecondaryIndexes", ())
-        if there.get(index["IndexName"]) != _keys(index)
-    ]
-
-
-def _keys(of: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key['AttributeName']} {key['KeyType']}" for key in of["KeySchema"])
 
 
 def _stream(table: Mapping[str, Any]) -> str | None:
@@ -122,11 +102,11 @@ def _described(aws: Aws, table: str) -> dict[str, Any] | None:
 
 
 def _switch_on(aws: Aws, table: str, say: Say) -> str:
-    say("switching the log's stream on", table=table, view=STREAM_VIEW)
+    say("switching the log's stream on", table=table, view=VIEW_TYPE)
     with refusals():
         aws.client("dynamodb").update_table(
             TableName=table,
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": STREAM_VIEW},
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": VIEW_TYPE},
         )
     end = time.monotonic() + STREAM_SECONDS
     while time.monotonic() < end:
