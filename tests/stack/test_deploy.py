@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +12,11 @@ from folio_localstack import LocalStack
 from ledger import Money
 from ledger.stack.existing import TABLES
 from tests.stack.support.deployed import Deployed
+from tests.stack.support.stacks import run
+from tests.support.command import Said
 
-FOLIO = Path(sys.executable).with_name("folio")
 NAME = "books"
 BALANCES = {"user:anna": 1250, "user:ben": 300, "world:card": -1550}
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one run of `folio stack …` said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 Stack = Callable[..., Said]
@@ -49,18 +32,10 @@ def books(localstack: LocalStack) -> Deployed:
 def stack(books: Deployed) -> Stack:
     """`folio stack …` as a script runs it: no terminal, AWS's variables alone."""
 
-    def run(command: str, *arguments: str) -> Said:
-        done = subprocess.run(
-            [FOLIO, "stack", command, *arguments],
-            env=os.environ | books.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
+    def run_stack(command: str, *arguments: str) -> Said:
+        return run(books, "stack", command, *arguments)
 
-    return run
+    return run_stack
 
 
 @pytest.fixture(scope="module")

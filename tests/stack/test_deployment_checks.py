@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 from ledger import Money, connect
 from ledger.health import Clients, check
 from tests.stack.support.deployed import Deployed
+from tests.stack.support.stacks import run
 from tests.stack.support.waiting import eventually
 
-FOLIO = str(Path(sys.executable).with_name("folio"))
 SHARED = ("quarantine", "lag")
 """What other tests of the same stack may leave behind, on purpose."""
 
@@ -39,10 +34,6 @@ def test_the_lag_of_an_account_comes_to_nothing(deployed: Deployed, account: str
 
 def test_a_poller_beside_the_deployed_lambda_is_refused(deployed: Deployed) -> None:
     """Lambda's own API says that the mapping reads."""
-    environment = os.environ | deployed.environment | deployed.variables
-    command = [FOLIO, "projector", "run"]
-    ran = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert ran.returncode == 1
-    assert "two readers" in ran.stderr
+    said = run(deployed, "projector", "run", own=True)
+    assert said.code == 1
+    assert "two readers" in said.err

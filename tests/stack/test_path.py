@@ -15,29 +15,23 @@ from folio_localstack.folders import READY_HOOKS, REPOSITORY
 
 from ledger import Money
 from tests.stack.support.deployed import Deployed
+from tests.stack.support.stacks import folio
 from tests.stack.support.waiting import eventually
 
-FOLIO = Path(sys.executable).with_name("folio")
 
-
-def folio(deployed: Deployed, *arguments: str) -> Any:
-    """What the command answers, in a process whose variables are those that `make localstack` prints."""
-    environment = os.environ | deployed.environment | deployed.variables
-    ran = subprocess.run(
-        [FOLIO, *arguments, "--json"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return json.loads(ran.stdout)
+def answer(deployed: Deployed, *arguments: str) -> Any:
+    """What the command answers, by the variables that `make localstack` prints."""
+    return json.loads(folio(deployed, *arguments, "--json", own=True))
 
 
 def test_the_command_line(deployed: Deployed, account: str) -> None:
     """`folio post` and `folio balance --view` need what is exported, and nothing else."""
     # When a deposit is posted
     deposit = ("--debit", "world:card", "12.50", "EUR", "--credit", account, "12.50", "EUR")
-    folio(deployed, "post", *deposit, "--type", "deposit")
+    answer(deployed, "post", *deposit, "--type", "deposit")
     # Then the view, which only the projector writes, comes to hold it
     eventually(
-        lambda: folio(deployed, "balance", account, "EUR", "--view"),
+        lambda: answer(deployed, "balance", account, "EUR", "--view"),
         lambda found: found["posted"]["amount"] == "12.50",
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from folio_localstack import LocalStack
 
 from tests.stack.support.deployed import Deployed
+from tests.support.command import Said
 
 FOLIO = Path(sys.executable).with_name("folio")
 
@@ -25,9 +26,20 @@ def deploy(localstack: LocalStack, zip_: Path, name: str, **parameters: str) -> 
 
 def folio(deployed: Deployed, *arguments: str, code: int = 0, own: bool = False) -> str:
     """What a command says, which is to end with that exit code; `own`: on the stack's own ledger."""
-    environment = os.environ | deployed.environment | (deployed.variables if own else {})
-    ran = subprocess.run(
-        [FOLIO, *arguments], env=environment, capture_output=True, text=True, check=False
+    said = run(deployed, *arguments, own=own)
+    assert said.code == code, said.out + said.err
+    return said.out
+
+
+def run(deployed: Deployed, *arguments: str, own: bool = False) -> Said:
+    """Run a command as a script does: no terminal, AWS's variables alone; with `own` the outputs' too."""
+    done = subprocess.run(
+        [FOLIO, *arguments],
+        env=os.environ | deployed.environment | (deployed.variables if own else {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
-    assert ran.returncode == code, ran.stdout + ran.stderr
-    return ran.stdout
+    return Said(done.returncode, done.stdout, done.stderr)
